@@ -1,0 +1,149 @@
+/**
+ * Are all nodes equal? Compares data by table, and the catalogs by names (OIDs differ between nodes).
+ *
+ * Why polling is sound: nobody writes while we compare, every acknowledged commit is in its home's answer, and a node only
+ * moves forward. So "all equal once" means that every node has everything.
+ *
+ * @module
+ */
+import assert from 'node:assert/strict'
+import type pg from 'pg'
+import type { Cluster } from './cluster.ts'
+import { until } from './wait.ts'
+
+/** Table name → `<rows> rows, md5 <sum of the sorted rows as text>`. */
+export type Checksums = Readonly<Record<string, string>>
+
+const userSchemas = `n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'allwrite') and n.nspname !~ '^pg_(temp|toast_temp)'`
+
+/** Count and checksum of every user table's rows, independent of their physical order. */
+export const checksums = async (client: pg.Client): Promise<Checksums> => {
+  const tables = await client.query<{ name: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'r' and ${userSchemas} order by 1`,
+  )
+  const sums: Record<string, string> = {}
+  for (const { name } of tables.rows) {
+    const sum = await client.query<{ rows: string; md5: string }>(
+      `select count(*) as rows, md5(coalesce(string_agg(t::text, E'\\n' order by t::text collate "C"), '')) as md5 from ${name} t`,
+    )
+    const row = sum.rows[0]
+    assert(row)
+    sums[name] = `${row.rows} rows, md5 ${row.md5}`
+  }
+  return sums
+}
+
+/** What must be the same in every node's catalogs, as sorted lines per kind of object. */
+const catalogQueries: Readonly<Record<string, string>> = {
+  relations: `select format('%I.%I %s %s %s', n.nspname, c.relname, c.relkind, c.relpersistence, pg_get_userbyid(c.relowner)) as line
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${userSchemas}`,
+  acl: `select format('%I.%I %s', n.nspname, c.relname, array(select unnest(c.relacl)::text order by 1)) as line
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${userSchemas} and c.relacl is not null`,
+  columns: `select format('%I.%I.%s %I %s %s %s %s', n.nspname, c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
+      a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid)) as line
+    from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'i', 'c') and ${userSchemas}`,
+  indexes: `select pg_get_indexdef(i.indexrelid) as line from pg_index i join pg_class c on c.oid = i.indrelid
+    join pg_namespace n on n.oid = c.relnamespace where i.indisvalid and ${userSchemas}`,
+  constraints: `select format('%I.%I %s %s', n.nspname, k.conname, k.conrelid::regclass, pg_get_constraintdef(k.oid)) as line
+    from pg_constraint k join pg_namespace n on n.oid = k.connamespace where ${userSchemas}`,
+  functions: `select format('%I.%I(%s) %s', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc)) as line
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where ${userSchemas}`,
+  triggers: `select pg_get_triggerdef(t.oid) as line from pg_trigger t join pg_class c on c.oid = t.tgrelid
+    join pg_namespace n on n.oid = c.relnamespace where not t.tgisinternal and ${userSchemas}`,
+  types: `select format('%I.%I %s %s', n.nspname, t.typname, t.typtype,
+      array(select e.enumlabel from pg_enum e where e.enumtypid = t.oid order by e.enumsortorder)) as line
+    from pg_type t join pg_namespace n on n.oid = t.typnamespace where ${userSchemas}`,
+  views: `select format('%I.%I %s', n.nspname, c.relname, pg_get_viewdef(c.oid)) as line
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'v' and ${userSchemas}`,
+  schemas: `select format('%I %s', n.nspname, pg_get_userbyid(n.nspowner)) as line from pg_namespace n where ${userSchemas}`,
+  extensions: `select format('%I %s', extname, extversion) as line from pg_extension`,
+  roles: `select format('%I %s %s %s %s', rolname, rolsuper, rolcanlogin, rolconnlimit, rolvaliduntil) as line
+    from pg_roles where rolname !~ '^(pg_|allwrite)'`,
+  members: `select format('%s of %s', m.member::regrole, m.roleid::regrole) as line from pg_auth_members m`,
+}
+
+/** The catalogs' lines by kind, sorted. */
+export const catalogs = async (client: pg.Client): Promise<Readonly<Record<string, readonly string[]>>> => {
+  const found: Record<string, readonly string[]> = {}
+  for (const [kind, query] of Object.entries(catalogQueries)) {
+    const lines = await client.query<{ line: string }>(query)
+    found[kind] = lines.rows.map(({ line }) => line).toSorted()
+  }
+  return found
+}
+
+/** What every node answers, by node id. */
+const fromEveryNode = async <T>(cluster: Cluster, ask: (client: pg.Client) => Promise<T>): Promise<Map<string, T>> => {
+  const answers = await Promise.all(
+    cluster.nodes.map(async ({ id }, index) => {
+      const client = await cluster.connect(index + 1)
+      try {
+        return [id, await ask(client)] as const
+      } finally {
+        await client.end()
+      }
+    }),
+  )
+  return new Map(answers)
+}
+
+/** Waits until every node is serving at the same position with nothing left in the journal. Nobody may write meanwhile. */
+export const whenQuiescent = async (cluster: Cluster, msMax = 60_000): Promise<void> => {
+  await until(
+    'all nodes serve at the same position',
+    async () => {
+      const nodes = await cluster.status()
+      const still = nodes.filter(
+        ({ state, lag, position }) => state !== 'serving' || lag !== 0 || position !== nodes[0]?.position,
+      )
+      if (still.length > 0) throw new Error(JSON.stringify(nodes))
+      return true
+    },
+    { msMax, everyMs: 100 },
+  )
+}
+
+const assertSame = async <T>(cluster: Cluster, ask: (client: pg.Client) => Promise<T>, msMax: number): Promise<T> => {
+  let answers = new Map<string, T>()
+  const compare = (): T => {
+    const [first, ...others] = answers
+    assert(first)
+    for (const [id, answer] of others) assert.deepEqual(answer, first[1], `${id} differs from ${first[0]}`)
+    return first[1]
+  }
+  try {
+    return await until(
+      'all nodes answer the same',
+      async () => {
+        answers = await fromEveryNode(cluster, ask)
+        return compare()
+      },
+      { msMax, everyMs: 200 },
+    )
+  } catch (error) {
+    if (answers.size === cluster.nodes.length) compare() // shows the difference itself
+    throw error
+  }
+}
+
+/**
+ * Every node holds the same rows in every user table, after quiescence.
+ * @returns the common checksums
+ * @throws AssertionError with the difference
+ */
+export const assertAllEqual = async (cluster: Cluster, msMax = 60_000): Promise<Checksums> => {
+  await whenQuiescent(cluster, msMax)
+  return assertSame(cluster, checksums, 10_000)
+}
+
+/**
+ * Every node's catalogs name the same objects, defined the same way.
+ * @throws AssertionError with the difference
+ */
+export const assertSameCatalogs = async (cluster: Cluster, msMax = 60_000): Promise<void> => {
+  await whenQuiescent(cluster, msMax)
+  await assertSame(cluster, catalogs, 10_000)
+}
