@@ -1,0 +1,67 @@
+/**
+ * What Linux tells about processes in /proc. Elsewhere every answer is "unknown", and only the direct checks remain.
+ *
+ * @module
+ */
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
+
+/** True while a process with this id exists; a zombie counts as ended, since nothing of it runs any more. */
+export function processAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (thrown) {
+    // EPERM: it exists, but belongs to someone else.
+    return (thrown as NodeJS.ErrnoException).code === 'EPERM' && processState(pid) !== 'Z'
+  }
+  return processState(pid) !== 'Z'
+}
+
+/** Ticks since boot at which the process started: with the id, it names one process for ever. Undefined if unknown. */
+export function processStart(pid: number): string | undefined {
+  return statFields(pid)?.[19]
+}
+
+/** The process's arguments (world-readable); empty if it is gone. */
+export function processCommand(pid: number): readonly string[] {
+  const text = readText(`/proc/${pid}/cmdline`)
+  return text === undefined ? [] : text.replace(/\0+$/, '').split('\0')
+}
+
+/** The working folder; `undefined` if it is gone or the kernel does not tell (another user's process). */
+export function processFolder(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return undefined
+  }
+}
+
+/** All process ids that /proc lists, this one's excluded. */
+export function listProcesses(): readonly number[] {
+  try {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => pid !== process.pid)
+  } catch {
+    return []
+  }
+}
+
+function processState(pid: number): string | undefined {
+  return statFields(pid)?.[0]
+}
+
+/** Fields of proc(5) `stat` from the third (state) on: the second, the name, may hold spaces and brackets. */
+function statFields(pid: number): readonly string[] | undefined {
+  const text = readText(`/proc/${pid}/stat`)
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
