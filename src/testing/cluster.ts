@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
+import { fieldsOf } from './errors.ts'
 import { startPlainServer } from './plain-server.ts'
 import { freePorts } from './ports.ts'
 import { familyOf, isAlive, processesOf, signal } from './processes.ts'
@@ -93,6 +94,8 @@ interface ReadyEvent {
   readonly nodes: readonly NodeInfo[]
 }
 
+type SupervisorEvent = ReadyEvent | { readonly event: 'progress' | 'node' | 'stopped' }
+
 interface Running {
   readonly child: ChildProcess
   readonly ready: ReadyEvent
@@ -113,8 +116,8 @@ const launch = async (dir: string, args: readonly string[], readyMsMax: number):
   let ended: string | undefined
   createInterface({ input: child.stdout }).on('line', (line) => {
     keep(line)
-    const event = JSON.parse(line) as { event?: string }
-    if (event.event === 'ready') ready = event as ReadyEvent
+    const event: SupervisorEvent = JSON.parse(line)
+    if (event.event === 'ready') ready = event
   })
   createInterface({ input: child.stderr }).on('line', keep)
   child.once('error', (error) => (ended = error.message))
@@ -127,7 +130,7 @@ const launch = async (dir: string, args: readonly string[], readyMsMax: number):
     return { child, ready: event }
   } catch (error) {
     await killAll(dir, child.pid)
-    throw new Error(`${(error as Error).message}\n${lines.join('\n')}`, { cause: error })
+    throw new Error(`${fieldsOf(error).message}\n${lines.join('\n')}`, { cause: error })
   }
 }
 
@@ -201,7 +204,10 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     },
     urlOf: (number) => nodeOf(number).url,
     connect: (number) => connectTo(nodeOf(number).url),
-    status: async () => (JSON.parse(await command(['status', '--json'])) as { nodes: NodeStatus[] }).nodes,
+    status: async () => {
+      const status: { readonly nodes: readonly NodeStatus[] } = JSON.parse(await command(['status', '--json']))
+      return status.nodes
+    },
     command,
     journalPid: () => {
       const journal = familyOf([running.child.pid ?? 0]).find(({ command }) => /main\/journal\.(js|ts)\b/.test(command))

@@ -4,6 +4,7 @@
  * @module
  */
 import pg from 'pg'
+import { fieldsOf } from './errors.ts'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** One writer's table: `id` tells writer and number, so that a lost row names its origin. */
@@ -42,8 +43,8 @@ export const startLoad = (urls: readonly string[], writersPerNode = 2): Load => 
   const errors = new Map<string, number>()
   let running = true
   const count = (error: unknown): void => {
-    const { code, message } = error as { code?: string; message: string }
-    const name = code ?? message
+    const { code, message } = fieldsOf(error)
+    const name = code === '' ? message : code
     errors.set(name, (errors.get(name) ?? 0) + 1)
   }
   const connect = async (url: string): Promise<pg.Client> => {

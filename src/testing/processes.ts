@@ -5,6 +5,7 @@
  * @module
  */
 import { readFileSync, readdirSync } from 'node:fs'
+import { errnoOf } from './errors.ts'
 
 export interface ProcessInfo {
   readonly pid: number
@@ -56,7 +57,7 @@ export const signal = (pid: number, name: NodeJS.Signals): void => {
   try {
     process.kill(pid, name)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    if (errnoOf(error) !== 'ESRCH') throw error
   }
 }
 

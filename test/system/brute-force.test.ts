@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
+import { outcomeOf } from '#testing/errors.ts'
 import { assertAllEqual } from '#testing/equality.ts'
 import { numberFromEnv, until } from '#testing/wait.ts'
 
@@ -21,16 +22,6 @@ before(async () => {
 })
 after(() => cluster?.[Symbol.asyncDispose]())
 
-const code = async (query: Promise<unknown>): Promise<string> => {
-  try {
-    await query
-    return 'ok'
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string }
-    return code ?? message
-  }
-}
-
 test('an idle transaction that holds the row is rolled back and told 40001 once, then 25P02', { skip }, async () => {
   const [holder, winner] = [await cluster.connect(1), await cluster.connect(2)]
   await holder.query('begin')
@@ -42,11 +33,11 @@ test('an idle transaction that holds the row is rolled back and told 40001 once,
     await other.end()
     return rows[0]?.value === 1
   })
-  assert.equal(await code(holder.query('select 1')), '40001')
-  assert.equal(await code(holder.query('select 1')), '25P02')
+  assert.equal(await outcomeOf(holder.query('select 1')), '40001')
+  assert.equal(await outcomeOf(holder.query('select 1')), '25P02')
   const { command } = await holder.query('commit')
   assert.equal(command, 'ROLLBACK')
-  assert.equal(await code(holder.query('update row set value = 2 where id = 1')), 'ok')
+  assert.equal(await outcomeOf(holder.query('update row set value = 2 where id = 1')), 'ok')
   await Promise.all([holder.end(), winner.end()])
 })
 
@@ -54,7 +45,7 @@ test('a running statement that holds the row is stopped', { skip }, async () => 
   const [holder, winner] = [await cluster.connect(1), await cluster.connect(2)]
   await holder.query('begin')
   await holder.query('update row set value = -1 where id = 2')
-  const sleeping = code(holder.query('select pg_sleep(60)'))
+  const sleeping = outcomeOf(holder.query('select pg_sleep(60)'))
   await winner.query('update row set value = 1 where id = 2')
   assert.equal(await sleeping, '40001')
   await holder.query('rollback')
@@ -78,8 +69,8 @@ test('a remote commit becomes visible at the node whose transaction was in the w
       { msMax: 10_000, everyMs: 0 },
     )
     delays.push(performance.now() - acknowledged)
-    assert.equal(await code(holder.query('commit')), '40001')
-    await code(holder.query('rollback'))
+    assert.equal(await outcomeOf(holder.query('commit')), '40001')
+    await outcomeOf(holder.query('rollback'))
   }
   delays.sort((a, b) => a - b)
   const at = (share: number): number =>

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
+import { fieldsOf } from '#testing/errors.ts'
 import { assertAllEqual } from '#testing/equality.ts'
 import { testSeconds } from '#testing/wait.ts'
 
@@ -54,7 +55,7 @@ const hammer = async (increment: (client: pg.Client, id: number) => Promise<bool
   return tally
 }
 
-const isConflict = (error: unknown): boolean => (error as { code?: string }).code === '40001'
+const isConflict = (error: unknown): boolean => fieldsOf(error).code === '40001'
 
 test('single-statement increments from all nodes: none lost, none doubled, no conflict shown', async (context) => {
   const tally = await hammer(async (client, id) => {
