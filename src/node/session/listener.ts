@@ -1,0 +1,107 @@
+/**
+ * A node's port for PostgreSQL clients: accepts, logs in (login.ts), and hands sessions over.
+ *
+ * Contract: `onSession` is called once per session, with both sockets paused; in that same call it must add its own
+ * `error` and `close` listeners. From then on the session owns both sockets; the listener only watches the client's
+ * `close` to free its slot and its cancel key.
+ *
+ * Failure cases: a port that can't be opened rejects {@link listen}. A client that misbehaves ends its own connection. An
+ * InvariantError is not caught here: it becomes an unhandled rejection and ends the process.
+ *
+ * @module
+ */
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { AllwriteError } from '../../core/errors.ts'
+import { login } from './login.ts'
+import type { LoginContext, SessionStart } from './login.ts'
+
+/** authentication_timeout of PostgreSQL. */
+export const loginMsMax = 60_000
+/** TCP keep-alive starts after this silence: a client that vanished holds locks that others wait for. */
+const keepAliveMs = 60_000
+/**
+ * Sockets beyond two per session are dropped unread, as PostgreSQL's postmaster does (MaxLivePostmasterChildren): the
+ * room between is for refusing with words and for cancel requests.
+ */
+const socketsPerSession = 2
+/** As PostgreSQL's listen backlog for its usual 100 connections. */
+const backlog = 200
+
+export interface ListenerOptions extends Omit<LoginContext, 'admit' | 'deadlineMs' | 'signal'> {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** Sessions at once, logins included; the local server's max_connections must be above it. */
+  readonly sessionsMax: number
+  readonly loginDeadlineMs?: number
+  readonly onSession: (session: SessionStart) => void
+}
+
+export interface Listener extends AsyncDisposable {
+  readonly host: string
+  readonly port: number
+  /** Sessions and logins that hold a slot now. */
+  readonly sessions: number
+  /** Stops accepting and ends the logins under way; sessions that were handed over go on. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Opens the port. @throws AllwriteError configuration when it can't be opened */
+export const listen = async (options: ListenerOptions): Promise<Listener> => {
+  let sessions = 0
+  const admit = (socket: Socket): boolean => {
+    if (sessions >= options.sessionsMax || socket.destroyed) return false
+    sessions++
+    socket.once('close', () => sessions--)
+    return true
+  }
+  const closing = new AbortController()
+  const logins = new Set<Promise<void>>()
+  const context: LoginContext = {
+    ...options,
+    admit,
+    deadlineMs: options.loginDeadlineMs ?? loginMsMax,
+    signal: closing.signal,
+  }
+  const serve = async (socket: Socket): Promise<void> => {
+    const session = await login(socket, context)
+    if (session) options.onSession(session)
+  }
+
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs }, (socket) => {
+    const running = serve(socket)
+    logins.add(running)
+    void running.finally(() => logins.delete(running))
+  })
+  server.maxConnections = socketsPerSession * options.sessionsMax + 16
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: Error) =>
+      reject(
+        new AllwriteError('configuration', `could not listen on ${options.host}:${options.port}`, {
+          detail: cause.message,
+          cause,
+        }),
+      ),
+    )
+    server.listen({ host: options.host, port: options.port, backlog }, resolve)
+  })
+  // accept() failing for want of file descriptors concerns the client that came, not the node.
+  server.removeAllListeners('error').on('error', () => {})
+
+  const address = server.address() as AddressInfo
+  const close = async (): Promise<void> => {
+    if (server.listening) server.close()
+    closing.abort()
+    await Promise.all(logins)
+  }
+  return {
+    host: address.address,
+    port: address.port,
+    get sessions() {
+      return sessions
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * A client's login, from its first byte to a session with a backend of its own. PostgreSQL's order and words
+ * (backend_startup.c, auth.c, auth-sasl.c, postinit.c), so that clients and people see what they know.
+ *
+ * Contract: {@link login} takes an accepted socket and ends in one of two ways. Either a {@link SessionStart}: both
+ * sockets paused, none of our data listeners left, and the bytes that were read too far; its owner must add its own
+ * `error` and `close` listeners in the same tick. Or undefined: the client was answered, its socket closed or closing.
+ *
+ * Failure cases: whatever a client sends or leaves out ends its own connection only. What it holds until it is known is
+ * bounded: one socket, {@link unreadBytesMax} and a chunk of bytes, {@link LoginContext.deadlineMs}.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import { errorResponse, fieldsOfError } from '../../wire/pgwire/errors.ts'
+import {
+  authenticationOk,
+  authenticationSasl,
+  authenticationSaslContinue,
+  authenticationSaslFinal,
+  backendKeyData,
+  negotiateProtocolVersion,
+  parameterStatus,
+  parseSaslInitialResponse,
+  readyForQueryIdle,
+} from '../../wire/pgwire/login-messages.ts'
+import {
+  mockVerifier,
+  nonceBytes,
+  parseVerifier,
+  saslMessageBytesMax,
+  scramMechanism,
+  scramPlusMechanism,
+  scramServerFinal,
+  scramServerFirst,
+} from '../../wire/pgwire/scram.ts'
+import type { ScramKeys } from '../../wire/pgwire/scram.ts'
+import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { connectBackend } from './backend.ts'
+import type { Backend } from './backend.ts'
+import { ClosedError } from './byte-reader.ts'
+import { cancelBackend } from './cancel.ts'
+import type { CancelRegistry } from './cancel.ts'
+import { closeChannel, openChannel, readOpening } from './channel.ts'
+import type { Channel } from './channel.ts'
+import type { NodeGate } from './contract.ts'
+import { startSettings } from './start-settings.ts'
+import type { TlsSource } from './tls.ts'
+
+/** What pg_authid says of a role. */
+export interface RoleRecord {
+  /** rolpassword as stored; null: none. */
+  readonly verifier: string | null
+  readonly canLogin: boolean
+  readonly validUntil: Date | null
+  /** rolconnlimit; -1: none. Enforced by the local server itself, which counts its own backends. */
+  readonly connectionLimit: number
+  readonly superuser: boolean
+}
+
+/** The role of that exact name; undefined if there is none. Rejects when it can't be told: the client gets 57P03. */
+export type LookupRole = (name: string) => Promise<RoleRecord | undefined>
+
+/** A refused client, for the log: never holds a secret. */
+export interface Refusal {
+  readonly error: AllwriteError
+  readonly user: string | undefined
+  readonly clientAddress: string
+}
+
+export interface LoginContext {
+  readonly gate: Pick<NodeGate, 'serving'>
+  readonly lookupRole: LookupRole
+  /** Unix socket of the local server: `<folder>/.s.PGSQL.<port>`. */
+  readonly socketPath: string
+  /** The one database that is served. */
+  readonly database: string
+  /** Roles of the machinery, which nobody logs in as. */
+  readonly reservedRoles: ReadonlySet<string>
+  /** The same on all nodes of a cluster: salts of roles that don't exist come from it. */
+  readonly mockSecret: Buffer
+  readonly tls?: TlsSource
+  readonly tlsRequired?: boolean
+  readonly cancels: CancelRegistry
+  /** Takes one of the node's session slots for as long as `socket` lives; false when there is none left. */
+  readonly admit: (socket: Socket) => boolean
+  /** How long a login may take (authentication_timeout). */
+  readonly deadlineMs: number
+  readonly onRefused?: (refusal: Refusal) => void
+  /** Aborted when the listener closes: logins under way end. */
+  readonly signal?: AbortSignal
+}
+
+/** A session that begins: the client waits for its first ReadyForQuery's successor, the backend is idle. */
+export interface SessionStart {
+  readonly client: Socket | TLSSocket
+  /** Bytes that the client sent behind its last login message. */
+  readonly clientLeftover: Buffer
+  readonly backend: Socket
+  readonly backendLeftover: Buffer
+  readonly backendPid: number
+  readonly backendSecret: Buffer
+  /** The process id that the client knows. */
+  readonly clientPid: number
+  readonly user: string
+  readonly database: string
+  /** What was reported to the client, by name. */
+  readonly parameters: Map<string, string>
+  /** The client's own `default_transaction_read_only`; the backend's is always on (the guard). */
+  readonly readOnlyWish: boolean
+  /** 0, 1 or 2: protocol 3.x on the client's side; the backend's side is always 3.0. */
+  readonly protocolMinor: number
+  /** `address:port`. */
+  readonly clientAddress: string
+  /** Replaces what a CancelRequest of this client does; at first it cancels the backend. */
+  readonly setCancel: (cancel: () => void) => void
+}
+
+export const login = async (accepted: Socket, context: LoginContext): Promise<SessionStart | undefined> => {
+  const clientAddress = `${accepted.remoteAddress ?? '?'}:${accepted.remotePort ?? 0}`
+  const channel = openChannel(accepted)
+  let user: string | undefined
+  let closed = false
+  const close = (error?: AllwriteError): void => {
+    if (closed) return
+    closed = true
+    if (error) context.onRefused?.({ error, user, clientAddress })
+    closeChannel(channel, error && errorResponse(fieldsOfError(error, 'FATAL')))
+  }
+  // Before the start-up message nobody is told anything, as in PostgreSQL: the peer may not speak the protocol.
+  const timer = setTimeout(() => {
+    const error = new AllwriteError('cancelled', 'canceling authentication due to timeout')
+    if (user === undefined) accepted.destroy()
+    else close(error)
+  }, context.deadlineMs)
+  const stop = (): void => {
+    accepted.destroy()
+  }
+  context.signal?.addEventListener('abort', stop)
+  if (context.signal?.aborted) stop()
+
+  try {
+    const opening = await readOpening(channel, context.tls)
+    if (opening.kind === 'cancel') context.cancels.cancel(opening.pid, opening.secret)
+    if (opening.kind !== 'startup') {
+      close()
+      return undefined
+    }
+    user = opening.user
+    const session = await startSession(accepted, channel, opening, context, clientAddress)
+    if (closed) {
+      session.backend.destroy()
+      return undefined
+    }
+    return session
+  } catch (error) {
+    if (error instanceof InvariantError) throw error
+    close(error instanceof ClosedError ? undefined : refusalOf(error))
+    return undefined
+  } finally {
+    clearTimeout(timer)
+    context.signal?.removeEventListener('abort', stop)
+  }
+}
+
+// What foreign code threw is for the log: somebody who has not logged in learns nothing from it.
+const refusalOf = (error: unknown): AllwriteError =>
+  error instanceof AllwriteError
+    ? error
+    : new AllwriteError('internal', 'internal error during login', { cause: error })
+
+const startSession = async (
+  accepted: Socket,
+  channel: Channel,
+  startup: StartupMessage,
+  context: LoginContext,
+  clientAddress: string,
+): Promise<SessionStart> => {
+  const { user, minor } = startup
+  if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(minor, startup.unknownOptions))
+  checkAdmission(accepted, channel, user, context)
+  const keys = await authenticate(channel, user, context)
+  try {
+    checkDatabase(startup.database, context.database)
+    const { settings, readOnlyWish } = startSettings(startup)
+    const backend = await connectBackend({
+      socketPath: context.socketPath,
+      user,
+      database: context.database,
+      credentials: { kind: 'keys', ...keys },
+      settings,
+      signal: channel.reader.gone,
+    })
+    const cancel = (): void => void cancelBackend(context.socketPath, backend.pid, backend.secret)
+    const key = context.cancels.open(minor, cancel)
+    accepted.once('close', key.close)
+    if (accepted.destroyed) key.close()
+
+    const parameters = reported(backend, readOnlyWish)
+    channel.socket.write(
+      Buffer.concat([
+        backend.notices,
+        ...[...parameters].map(([name, value]) => parameterStatus(name, value)),
+        backendKeyData(key.pid, key.secret),
+        readyForQueryIdle(),
+      ]),
+    )
+    return {
+      client: channel.socket,
+      clientLeftover: channel.reader.release(),
+      backend: backend.socket,
+      backendLeftover: backend.leftover,
+      backendPid: backend.pid,
+      backendSecret: backend.secret,
+      clientPid: key.pid,
+      user,
+      database: context.database,
+      parameters,
+      readOnlyWish,
+      protocolMinor: minor,
+      clientAddress,
+      setCancel: key.setCancel,
+    }
+  } finally {
+    keys.clientKey.fill(0)
+  }
+}
+
+const checkAdmission = (accepted: Socket, channel: Channel, user: string, context: LoginContext): void => {
+  if (!context.gate.serving)
+    throw new AllwriteError('unavailable', 'the database system is not yet accepting connections', {
+      detail: 'This node has not caught up with its cluster.',
+    })
+  if (!context.admit(accepted))
+    throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
+  if (context.tlsRequired && !channel.secure)
+    throw new AllwriteError('protocol', 'this server accepts only TLS connections', {
+      sqlState: '28000',
+      hint: 'Connect with sslmode=require or stronger.',
+    })
+  if (context.reservedRoles.has(user))
+    throw new AllwriteError('protocol', `role "${user}" is not permitted to log in`, {
+      sqlState: '28000',
+      detail: "The role is reserved for the cluster's own connections.",
+    })
+}
+
+/** The SCRAM exchange, to AuthenticationOk and the check that PostgreSQL makes after it. */
+const authenticate = async (channel: Channel, user: string, context: LoginContext): Promise<ScramKeys> => {
+  const { socket, endPointHash } = channel
+  const role = await context.lookupRole(user).catch((cause: unknown) => {
+    throw new AllwriteError('unavailable', 'the role could not be looked up', { cause })
+  })
+  const expired = role?.validUntil !== null && role?.validUntil !== undefined && role.validUntil.getTime() < Date.now()
+  const verifier =
+    (!expired && role?.verifier ? parseVerifier(role.verifier) : undefined) ?? mockVerifier(context.mockSecret, user)
+
+  const mechanisms = endPointHash ? [scramPlusMechanism, scramMechanism] : [scramMechanism]
+  socket.write(authenticationSasl(mechanisms))
+  const initial = parseSaslInitialResponse(await readSasl(channel))
+  const { mechanism } = initial
+  if (!mechanisms.includes(mechanism))
+    throw new AllwriteError('protocol', 'client selected an invalid SASL authentication mechanism')
+  let clientFirst = initial.data
+  if (clientFirst === undefined) {
+    socket.write(authenticationSaslContinue(Buffer.alloc(0)))
+    clientFirst = await readSasl(channel)
+  }
+  const first = scramServerFirst({ verifier, mechanism, endPointHash, nonce: randomBytes(nonceBytes) }, clientFirst)
+  socket.write(authenticationSaslContinue(first.message))
+  const result = scramServerFinal(first.state, await readSasl(channel))
+  if (!result.ok)
+    throw new AllwriteError('protocol', `password authentication failed for user "${user}"`, { sqlState: '28P01' })
+  socket.write(Buffer.concat([authenticationSaslFinal(result.serverFinal), authenticationOk()]))
+  if (!role?.canLogin)
+    throw new AllwriteError('protocol', `role "${user}" is not permitted to log in`, { sqlState: '28000' })
+  return result.keys
+}
+
+const readSasl = async (channel: Channel): Promise<Buffer> => {
+  const type = (await channel.reader.read(1))[0]
+  if (type !== 0x70) throw new AllwriteError('protocol', `expected SASL response, got message type ${type}`)
+  const length = (await channel.reader.read(4)).readUInt32BE(0) - 4
+  if (length < 0 || length > saslMessageBytesMax) throw new AllwriteError('protocol', 'invalid message length')
+  return channel.reader.read(length)
+}
+
+const checkDatabase = (asked: string, served: string): void => {
+  if (asked === served) return
+  if (asked === 'template0' || asked === 'template1' || asked === 'postgres')
+    throw new AllwriteError('unsupported', `database "${asked}" is not served by this cluster`, {
+      hint: `Connect to the database "${served}".`,
+    })
+  throw new AllwriteError('protocol', `database "${asked}" does not exist`, {
+    sqlState: '3D000',
+    hint: `This cluster serves the database "${served}".`,
+  })
+}
+
+// libpq decides target_session_attrs=read-write from these two, and the backend's guard would tell it to go away.
+const reported = (backend: Backend, readOnlyWish: boolean): Map<string, string> =>
+  new Map(backend.parameters)
+    .set('default_transaction_read_only', readOnlyWish ? 'on' : 'off')
+    .set('in_hot_standby', 'off')
