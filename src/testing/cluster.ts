@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
-import pg from 'pg'
+import { Client } from 'pg'
 import { fieldsOf } from './errors.ts'
 import { startPlainServer } from './plain-server.ts'
 import { freePorts } from './ports.ts'
@@ -74,7 +74,7 @@ export interface Cluster extends AsyncDisposable {
   /** URL of `n<number>`. */
   urlOf(number: number): string
   /** A connected client of node `number`; the caller ends it. */
-  connect(number: number): Promise<pg.Client>
+  connect(number: number): Promise<Client>
   status(): Promise<readonly NodeStatus[]>
   /** Runs another command of `allwrite` on this folder, such as `['kill', 'n2']`; rejects unless it exits with 0. */
   command(args: readonly string[]): Promise<string>
@@ -145,8 +145,8 @@ const killAll = async (dir: string, supervisor: number | undefined): Promise<voi
   })
 }
 
-const connectTo = async (connectionString: string): Promise<pg.Client> => {
-  const client = new pg.Client({ connectionString })
+const connectTo = async (connectionString: string): Promise<Client> => {
+  const client = new Client({ connectionString })
   // A node that dies closes its clients' connections; the test sees that in its next query.
   client.on('error', () => undefined)
   await client.connect()

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import pg from 'pg'
+import { Client } from 'pg'
 import { fieldsOf } from './errors.ts'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -41,21 +41,21 @@ const connectMsMax = 2_000
 export const startLoad = (urls: readonly string[], writersPerNode = 2): Load => {
   const acknowledged: Acknowledged[] = []
   const errors = new Map<string, number>()
-  let running = true
+  const stopping = new AbortController()
   const count = (error: unknown): void => {
     const { code, message } = fieldsOf(error)
     const name = code === '' ? message : code
     errors.set(name, (errors.get(name) ?? 0) + 1)
   }
-  const connect = async (url: string): Promise<pg.Client> => {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectMsMax })
+  const connect = async (url: string): Promise<Client> => {
+    const client = new Client({ connectionString: url, connectionTimeoutMillis: connectMsMax })
     client.on('error', () => undefined) // the failing query reports it
     await client.connect()
     return client
   }
   const write = async (url: string, node: number, writer: number): Promise<void> => {
-    let client: pg.Client | undefined
-    for (let number = 0; running; number++) {
+    let client: Client | undefined
+    for (let number = 0; !stopping.signal.aborted; number++) {
       const id = `${node}-${writer}-${number}`
       try {
         client ??= await connect(url)
@@ -77,7 +77,7 @@ export const startLoad = (urls: readonly string[], writersPerNode = 2): Load => 
     acknowledged,
     errors,
     stop: async () => {
-      running = false
+      stopping.abort()
       await Promise.all(writers)
     },
   }
@@ -99,7 +99,7 @@ export const longestGap = (load: Load, nodes: readonly number[], from: number, t
 }
 
 /** Acknowledged rows that this node does not have: must be empty. */
-export const lostRows = async (load: Load, client: pg.Client): Promise<string[]> => {
+export const lostRows = async (load: Load, client: Client): Promise<string[]> => {
   const { rows } = await client.query<{ id: string }>('select id from load')
   const present = new Set(rows.map(({ id }) => id))
   return load.acknowledged.filter(({ id }) => !present.has(id)).map(({ id }) => id)

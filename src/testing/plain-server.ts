@@ -18,7 +18,7 @@ import {
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-import pg from 'pg'
+import { Client } from 'pg'
 import { errnoOf } from './errors.ts'
 import { freePorts } from './ports.ts'
 import { isAlive } from './processes.ts'
@@ -101,7 +101,7 @@ export const startPlainServer = async (settings: Readonly<Record<string, string>
   try {
     await until('the plain server accepts connections', async () => {
       if (child.exitCode !== null) throw new Error(log)
-      const client = new pg.Client({ connectionString: url })
+      const client = new Client({ connectionString: url })
       await client.connect()
       await client.end()
       return true

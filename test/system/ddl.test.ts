@@ -171,10 +171,10 @@ test('ADD COLUMN … DEFAULT now() stores the same values on every node (RULES 7
 test('DDL on one node while all others write: nobody fails for good, all nodes equal', async (context) => {
   await on(1).query('create table busy (id bigint primary key, node int)')
   await assertAllEqual(cluster)
-  let stop = false
+  const stop = new AbortController()
   const seen = new Map<string, number>()
   const writers = [2, 3, 4].map(async (number) => {
-    for (let turn = 0; !stop; turn++) {
+    for (let turn = 0; !stop.signal.aborted; turn++) {
       const id = turn * 4 + number
       const code = await outcomeOf(on(number).query(`insert into busy (id, node) values (${id}, ${number})`))
       seen.set(code, (seen.get(code) ?? 0) + 1)
@@ -189,7 +189,7 @@ test('DDL on one node while all others write: nobody fails for good, all nodes e
     else await on(1).query(`create index i${changes} on busy (node)`)
     await on(1).query(changes < 1000 ? `alter table busy drop column c${changes}` : `drop index i${changes}`)
   }
-  stop = true
+  stop.abort()
   await Promise.all(writers)
   context.diagnostic(`${changes} changes; writers: ${[...seen].map(([code, times]) => `${code} ×${times}`).join(', ')}`)
   assert(changes > 0)

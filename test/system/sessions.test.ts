@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { connect } from 'node:net'
-import pg from 'pg'
+import { Pool } from 'pg'
+import type { Client } from 'pg'
 import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { errorOf } from '#testing/errors.ts'
@@ -25,7 +26,7 @@ after(async () => {
 })
 
 /** Runs `use` with a client of node `number`, and ends it. */
-const withClient = async <T>(number: number, use: (client: pg.Client) => Promise<T>): Promise<T> => {
+const withClient = async <T>(number: number, use: (client: Client) => Promise<T>): Promise<T> => {
   const client = await cluster.connect(number)
   try {
     return await use(client)
@@ -96,7 +97,7 @@ test('a psql script prints the same as on a plain server', { skip: noPsql }, asy
 })
 
 test('node-postgres: parameters, types, prepared statements, errors, a pool', async () => {
-  const pool = new pg.Pool({ connectionString: cluster.urlOf(1), max: 5 })
+  const pool = new Pool({ connectionString: cluster.urlOf(1), max: 5 })
   try {
     await pool.query('create table np (id int primary key, j jsonb, a text[], b bytea, at timestamptz)')
     const value = { id: 1, j: { deep: [1, null] }, a: ['x', `it's`], b: Buffer.from([0, 255, 10]), at: new Date(0) }
@@ -238,11 +239,11 @@ test(
     await withClient(1, (client) => client.query('create table big (id int primary key, text text)'))
     await withClient(1, (client) => client.query('create table small (id int primary key)'))
     await assertAllEqual(cluster)
-    let done = false
+    const done = new AbortController()
     let longest = 0
     let commits = 0
     const small = withClient(2, async (client) => {
-      for (; !done; commits++) {
+      for (; !done.signal.aborted; commits++) {
         const start = performance.now()
         await client.query('insert into small values ($1)', [commits])
         longest = Math.max(longest, performance.now() - start)
@@ -266,7 +267,7 @@ test(
           `another node: ${commits} commits, slowest ${Math.round(longest)} ms`,
       )
     } finally {
-      done = true
+      done.abort()
       await small
     }
     const sums = await assertAllEqual(cluster, 300_000)
