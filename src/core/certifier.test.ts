@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createCertifier } from './certifier.ts'
 import type { Certifier, Verdict } from './certifier.ts'
 import { AllwriteError, InvariantError } from './errors.ts'

@@ -29,6 +29,7 @@
  * @module
  */
 import { AllwriteError, assert } from './errors.ts'
+import { nodeId, position } from './ids.ts'
 import type { Incarnation, NodeId, Position } from './ids.ts'
 import { createKeyIndex } from './key-index.ts'
 import type { KeyIndex } from './key-index.ts'
@@ -98,7 +99,7 @@ export interface Certifier {
  * @throws AllwriteError unsupported: a version of the rules that this agent does not know
  */
 export const createCertifier = (options: CertifierOptions = {}): Certifier => {
-  const { window = windowDefault, version = certifierVersion, after = 0 as Position } = options
+  const { window = windowDefault, version = certifierVersion, after = position(0) } = options
   if (version !== certifierVersion) {
     throw new AllwriteError('unsupported', `certification rules of version ${version} are not known to this agent`, {
       hint: `It knows version ${certifierVersion}. Update the agent.`,
@@ -110,14 +111,14 @@ export const createCertifier = (options: CertifierOptions = {}): Certifier => {
   for (const fence of options.fences ?? []) fences.set(fence.node, fence)
   // Who appended each entry of the window, so that the index needn't hold it for each key.
   const nodes = new Uint16Array(window)
-  let position = after
+  let current = after
   let judging = false
 
-  const floorAt = (at: number): Position => Math.max(0, at - window) as Position
+  const floorAt = (at: number): Position => position(Math.max(0, at - window))
 
   const begin = (at: Position, entry: Entry): void => {
-    assert(at === position + 1, 'entries are certified in journal order, without a gap')
-    position = at
+    assert(at === current + 1, 'entries are certified in journal order, without a gap')
+    current = at
     nodes[at % window] = entry.node
     if (entry.kind !== 'fence') return
     const newest = fences.get(entry.node)
@@ -126,22 +127,22 @@ export const createCertifier = (options: CertifierOptions = {}): Certifier => {
   }
 
   const judgeGroup = (group: GroupEntry): Verdict[] => {
-    const floor = floorAt(position)
+    const floor = floorAt(current)
     const fence = fences.get(group.node)
     if (fence === undefined || fence.incarnation !== group.incarnation) {
-      const verdict = abort('void', undefined, group.node, fence?.position ?? (0 as Position))
+      const verdict = abort('void', undefined, group.node, fence?.position ?? position(0))
       return group.records.map(() => verdict)
     }
     const verdicts = group.records.map((record): Verdict => {
-      if (record.early > record.late || record.late >= position)
+      if (record.early > record.late || record.late >= current)
         return abort('void', undefined, group.node, fence.position)
       if (record.keys.length > 0 && record.early < floor) return abort('too_old', undefined, undefined, floor)
       const lost = firstConflict(index, record)
       if (lost === undefined) return commit
-      return abort('certification', lost.keyIndex, nodes[lost.position % window] as NodeId, lost.position)
+      return abort('certification', lost.keyIndex, nodeId(nodes[lost.position % window]!), lost.position)
     })
     group.records.forEach((record, i) => {
-      if (verdicts[i]!.kind === 'commit') enterKeys(index, record, position, floor)
+      if (verdicts[i]!.kind === 'commit') enterKeys(index, record, current, floor)
     })
     return verdicts
   }
@@ -163,10 +164,10 @@ export const createCertifier = (options: CertifierOptions = {}): Certifier => {
       })
     },
     get position() {
-      return position
+      return current
     },
     get floor() {
-      return floorAt(position + 1)
+      return floorAt(current + 1)
     },
     fences: () => [...fences.values()].sort((a, b) => a.node - b.node),
     size: () => index.size(),
@@ -188,8 +189,8 @@ const firstConflict = (
 ): { keyIndex: number; position: Position } | undefined => {
   const { keys, early, late } = record
   for (let at = 0; at < keys.length; at += keyBytes) {
-    const position = index.conflict(halfAt(keys, at), halfAt(keys, at + 4), keys[at + 8]!, early, late)
-    if (position !== 0) return { keyIndex: at / keyBytes, position: position as Position }
+    const newest = index.conflict(halfAt(keys, at), halfAt(keys, at + 4), keys[at + 8]!, early, late)
+    if (newest !== 0) return { keyIndex: at / keyBytes, position: position(newest) }
   }
   return undefined
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { decodeEntry, encodeEntry, recordByteLength } from './entry.ts'
 import { AllwriteError, InvariantError } from './errors.ts'
 import { incarnation, nodeId, position, xid } from './ids.ts'

@@ -16,7 +16,8 @@
  * @module
  */
 import { AllwriteError, assert } from './errors.ts'
-import type { Position, Xid } from './ids.ts'
+import { position, xid } from './ids.ts'
+import type { Position } from './ids.ts'
 import { keyBytes } from './writeset.ts'
 import type { AppendId, ChunkedChanges, Entry, InlineChanges, WritesetRecord } from './writeset.ts'
 
@@ -98,14 +99,9 @@ export const decodeEntry = (id: AppendId, payload: Uint8Array): Entry => {
 }
 
 const entryByteLength = (entry: Entry): number => {
-  switch (entry.kind) {
-    case 'fence':
-      return 2
-    case 'chunk':
-      return 2 + 4 + 4 + 4 + entry.bytes.length
-    case 'group':
-      return entry.records.reduce((sum, record) => sum + recordByteLength(record), 2 + 4)
-  }
+  if (entry.kind === 'fence') return 2
+  if (entry.kind === 'chunk') return 2 + 4 + 4 + 4 + entry.bytes.length
+  return entry.records.reduce((sum, record) => sum + recordByteLength(record), 2 + 4)
 }
 
 interface Cursor {
@@ -182,7 +178,7 @@ const takeU48 = (input: Input): number => {
   const at = step(input, 6)
   return input.view.getUint16(at) * 2 ** 32 + input.view.getUint32(at + 2)
 }
-const takePosition = (input: Input): Position => takeU48(input) as Position
+const takePosition = (input: Input): Position => position(takeU48(input))
 const takeBytes = (input: Input, length: number): Uint8Array => {
   const at = step(input, length)
   return input.bytes.subarray(at, at + length)
@@ -202,7 +198,7 @@ const takeRecords = (input: Input): WritesetRecord[] => {
 }
 
 const takeRecord = (input: Input): WritesetRecord => {
-  const xid = input.view.getBigUint64(step(input, 8)) as Xid
+  const id = xid(input.view.getBigUint64(step(input, 8)))
   const early = takePosition(input)
   const late = takePosition(input)
   if (early > late) throw corrupt(input, `its early position ${early} is above its late one, ${late}`)
@@ -213,7 +209,7 @@ const takeRecord = (input: Input): WritesetRecord => {
     if (keys[at]! > keyTagMask) throw corrupt(input, `a key has flags ${keys[at]}`)
   }
   const changes = (flags & chunkedFlag) === 0 ? takeInline(input) : takeChunked(input)
-  return { xid, early, late, schemaChange: (flags & schemaChangeFlag) !== 0, keys, changes }
+  return { xid: id, early, late, schemaChange: (flags & schemaChangeFlag) !== 0, keys, changes }
 }
 
 const takeInline = (input: Input): InlineChanges => ({ kind: 'inline', bytes: takeBytes(input, takeU32(input)) })
