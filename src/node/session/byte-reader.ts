@@ -27,9 +27,12 @@ export interface ByteReader {
   peek(count: number): Promise<Buffer>
   /** How many bytes came in and were not read. */
   readonly unread: number
-  /** Aborted when the peer ends or breaks: what was begun for it can stop. */
+  /** Aborted when the peer ends or breaks, or at {@link release}: what was begun for it can stop. */
   readonly gone: AbortSignal
-  /** Takes the reader's listeners off, pauses the socket, and returns what came in but was not read. */
+  /**
+   * Takes the reader's listeners off, pauses the socket, and returns what came in but was not read. A read that still
+   * waits fails.
+   */
   release(): Buffer
 }
 
@@ -75,6 +78,7 @@ export const createByteReader = (socket: Socket): ByteReader => {
     release: () => {
       socket.off('data', onData).off('end', onGone).off('close', onGone).off('error', onGone)
       socket.pause()
+      onGone()
       return unread
     },
   }

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { setMaxListeners } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { AllwriteError } from '../../core/errors.ts'
@@ -57,6 +58,8 @@ export const listen = async (options: ListenerOptions): Promise<Listener> => {
     return true
   }
   const closing = new AbortController()
+  // Every login under way listens; they are bounded by maxConnections below.
+  setMaxListeners(0, closing.signal)
   const logins = new Set<Promise<void>>()
   const context: LoginContext = {
     ...options,

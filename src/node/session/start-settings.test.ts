@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AllwriteError } from '../../core/errors.ts'
+import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { booleanOf, parseOptions, startSettings } from './start-settings.ts'
+
+const ask = (part: Partial<StartupMessage>) =>
+  startSettings({
+    kind: 'startup',
+    minor: 0,
+    negotiate: false,
+    unknownOptions: [],
+    user: 'a',
+    database: 'a',
+    options: '',
+    replication: undefined,
+    settings: [],
+    ...part,
+  })
+const refuses = (part: Partial<StartupMessage>, sqlState: string): void => {
+  assert.throws(
+    () => ask(part),
+    (error) => error instanceof AllwriteError && error.sqlState === sqlState,
+    JSON.stringify(part),
+  )
+}
+
+test('options are split as PostgreSQL splits them', () => {
+  assert.deepEqual(parseOptions(String.raw`-c a=1 -cb=2  --c-d=x\ y -c e=\\z --f==`), [
+    ['a', '1'],
+    ['b', '2'],
+    ['c_d', 'x y'],
+    ['e', String.raw`\z`],
+    ['f', '='],
+  ])
+  assert.deepEqual(parseOptions('  '), [])
+  for (const text of ['-c', '-c a', '--a', '-c =1']) assert.throws(() => parseOptions(text), { sqlState: '42601' })
+  for (const text of ['-O', 'a=1', '-W 5', '-']) assert.throws(() => parseOptions(text), { sqlState: '0A000' })
+})
+
+test('the wish to be read-only is remembered, never passed on; the last one counts', () => {
+  const wished = ask({
+    options: '-c default_transaction_read_only=off -c work_mem=1MB',
+    settings: [
+      ['Default_Transaction_Read_Only', 'ON'],
+      ['TimeZone', 'UTC'],
+    ],
+  })
+  assert.deepEqual(wished, {
+    settings: [
+      ['work_mem', '1MB'],
+      ['timezone', 'UTC'],
+    ],
+    readOnlyWish: true,
+  })
+  assert.equal(ask({}).readOnlyWish, false)
+  refuses({ settings: [['default_transaction_read_only', 'perhaps']] }, '22023')
+})
+
+test('what would go past the node is refused, however it is spelled', () => {
+  for (const name of [
+    'session_replication_role',
+    'EVENT_TRIGGERS',
+    'transaction_read_only',
+    'allow_system_table_mods',
+  ]) {
+    refuses({ settings: [[name, 'x']] }, '0A000')
+    refuses({ options: `--${name.replaceAll('_', '-')}=x` }, '0A000')
+  }
+  refuses({ settings: [['default_transaction_isolation', 'SERIALIZABLE']] }, '0A000')
+  refuses({ options: String.raw`-c default_transaction_isolation=serializ\able` }, '0A000')
+  assert.equal(ask({ settings: [['default_transaction_isolation', 'repeatable read']] }).settings.length, 1)
+})
+
+test('a setting cannot become a field of the start-up packet, nor an odd name pass', () => {
+  for (const name of ['replication', 'user', 'database', 'options']) refuses({ options: `-c ${name}=x` }, '42704')
+  refuses({ settings: [['Replication', 'database']] }, '42704')
+  refuses({ options: '-c _pq_.x=1' }, '42704')
+  for (const name of ['a b', 'a;b', '1a', '', 'a.', 'é']) refuses({ settings: [[name, 'x']] }, '42602')
+  assert.deepEqual(ask({ settings: [['my.setting', 'x']] }).settings, [['my.setting', 'x']])
+})
+
+test('replication connections are refused, an explicit false is not one', () => {
+  for (const value of ['database', 'true', '1', 'on']) refuses({ replication: value }, '0A000')
+  refuses({ replication: 'maybe' }, '22023')
+  assert.equal(ask({ replication: 'false' }).settings.length, 0)
+})
+
+test('booleans are read as PostgreSQL reads them', () => {
+  for (const text of ['1', 'on', 'ON', 't', 'true', 'y', 'yes']) assert.equal(booleanOf(text), true, text)
+  for (const text of ['0', 'off', 'of', 'f', 'false', 'n', 'no']) assert.equal(booleanOf(text), false, text)
+  for (const text of ['', 'o', '2', 'truer', ' on']) assert.equal(booleanOf(text), undefined, text)
+})
