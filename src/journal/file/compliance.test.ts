@@ -1,0 +1,47 @@
+import type { Journal } from '../contract.ts'
+import { journalCompliance } from '../compliance.ts'
+import { openFileJournal } from './local.ts'
+import { clientOf, served, smallSegments, temporaryDirectory } from './testing.ts'
+
+for (const [name, options] of [
+  ['memory ring', smallSegments],
+  ['disk only', { ...smallSegments, ringBytes: 0 }],
+] as const) {
+  journalCompliance(`file, in process, ${name}`, async () => {
+    const directory = temporaryDirectory()
+    const open = (): Promise<Journal> => openFileJournal({ directory: directory.path, ...options })
+    let journal = await open()
+    return {
+      journal,
+      reopen: async () => {
+        await journal[Symbol.asyncDispose]()
+        journal = await open()
+        return journal
+      },
+      async [Symbol.asyncDispose]() {
+        await journal[Symbol.asyncDispose]()
+        directory[Symbol.dispose]()
+      },
+    }
+  })
+}
+
+journalCompliance('file, over the socket', async () => {
+  const directory = temporaryDirectory()
+  let server = await served(directory.path)
+  const journal = clientOf(server)
+  return {
+    journal,
+    // The same client: it has to find the new server by itself.
+    reopen: async () => {
+      await server[Symbol.asyncDispose]()
+      server = await served(directory.path)
+      return journal
+    },
+    async [Symbol.asyncDispose]() {
+      await journal[Symbol.asyncDispose]()
+      await server[Symbol.asyncDispose]()
+      directory[Symbol.dispose]()
+    },
+  }
+})
