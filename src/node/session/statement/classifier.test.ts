@@ -1,0 +1,396 @@
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { createStatementClassifier } from './classifier.ts'
+import type { StatementClassifier } from './classifier.ts'
+import type { ClassifiedStatement, SessionFacts, WriteStatement } from './contract.ts'
+import { fixtureContext } from './fixtures.ts'
+import { loadParser } from './parser.ts'
+
+let classifier: StatementClassifier
+
+before(async () => {
+  await loadParser()
+  classifier = createStatementClassifier({ harmless: fixtureContext, cacheBytesMax: 1 << 20 })
+})
+
+function one(text: string, facts?: SessionFacts): ClassifiedStatement {
+  const { statements } = classifier.classify(text, facts)
+  assert.equal(statements.length, 1, text)
+  const [statement] = statements
+  assert.ok(statement)
+  return statement
+}
+
+function write(text: string): WriteStatement {
+  const statement = one(text)
+  assert.equal(statement.kind, 'write', `${text}: ${JSON.stringify(statement)}`)
+  return statement as WriteStatement
+}
+
+const examples: Readonly<Record<string, readonly string[]>> = {
+  empty: ['', ' ', ';', ';;', '-- only a comment', '/* nothing /* nested */ */ ;'],
+  invalid: ['selec 1', 'select 1; selec 2', "select 'open", 'select 1 /* open', 'insert into', 'create table (', 'begin; oops; commit'],
+  begin: ['begin', 'BEGIN;', 'begin work', 'start transaction', 'begin isolation level repeatable read, read only', '/* x */ begin -- y'],
+  commit: ['commit', 'END', 'commit and chain', 'end transaction', 'commit work and no chain'],
+  rollback: ['rollback', 'abort', 'ROLLBACK AND CHAIN', '/* */ rollback'],
+  savepoint: ['savepoint a'],
+  release: ['release a', 'release savepoint "A b"'],
+  rollback_to: ['rollback to a', 'rollback work to savepoint a'],
+  harmless: [
+    'select 1',
+    'select * from t',
+    'table t',
+    'values (1), (2)',
+    'select count(*), max(a) from public.t where a = $1 and b like $2 group by c having count(*) > 1 order by 1 desc limit 5',
+    'select t.a, (u).b from t join u using (id) left join lateral (select 1) x on true',
+    'with recursive x as (select 1 as n union all select n + 1 from x where n < 5) select * from x',
+    'with v as (select 1) select * from v',
+    "select a::text, cast($1 as int), '1'::regclass, 'sad'::mood, array[1,2], case when a then 1 end from t",
+    'select (select max(a) from t), exists (select 1 from u), a in (select b from u) from t',
+    'select row_number() over (partition by a order by b) from t',
+    'select current_user, current_date, now(), random()',
+    'select pg_catalog.count(*) from pg_catalog.pg_class',
+    'select 1 union select 2 except (select 3 order by 1)',
+    'explain select * from t',
+    'explain (analyze off, verbose) select 1',
+    'copy t to stdout',
+    'copy (select a from t) to stdout with (format csv)',
+    "select e'a\\'b' from t",
+  ],
+  write: [
+    'select f()',
+    'select writes() from t',
+    "select set_config('default_transaction_read_only','off',false)",
+    'select * from v',
+    'select * from other.t',
+    'select * from unknown_table',
+    'select t.f from t',
+    'select (t).writes from t',
+    'select (x).f.y from t x',
+    'select * from f()',
+    'select * from t for update',
+    'select * from t for key share skip locked',
+    'select * into n from t',
+    'with w as (insert into t values (1) returning *) select * from w',
+    'with w as (delete from t returning *) select * from w',
+    'with v as (select * from v) select * from v',
+    'select * from v, (with v as (select 1) select * from v) x',
+    'select 1::d',
+    'select 1::text::d',
+    'select public.lower(a) from t',
+    'select a operator(public.+) b from t',
+    'select a from t order by a using operator(public.<)',
+    'select * from t tablesample system (1)',
+    'select nextval($1)',
+    'select a from t where writes() > 1',
+    'select a from t limit f()',
+    'select count(*) filter (where writes() = 1) from t',
+    'select max(a) over (order by f()) from t',
+    'explain analyze select 1',
+    'explain (analyze) insert into t values (1)',
+    'explain insert into t values (1)',
+    'insert into t values (1)',
+    'update t set a = 1',
+    'delete from t',
+    'merge into t using u on t.a = u.a when matched then delete',
+    'truncate t',
+    'create table n (a int)',
+    'create index on t (a)',
+    'drop table t',
+    'alter table t add column b int',
+    'create function g() returns int begin atomic select 1; select 2; end',
+    'do $$ begin commit; end $$',
+    'call p()',
+    'fetch 1 from c',
+    'move c',
+    'close c',
+    'declare c cursor for select 1',
+    'prepare p as select 1',
+    'execute p',
+    'deallocate p',
+    'lock t',
+    'copy (insert into t values (1) returning *) to stdout',
+    "copy t from '/tmp/x'",
+    "copy t to program 'cat'",
+    "copy t to '/tmp/x'",
+    'copy v to stdout',
+    'grant select on t to r',
+    'comment on table t is $$x$$',
+    'create extension hstore',
+    'drop owned by r',
+    'select lo_create(0)',
+    "select xmlelement(name x, f())",
+  ],
+  setting: [
+    "set search_path = 'a', b",
+    'set local x.y = 1',
+    'reset all',
+    'reset work_mem',
+    'show all',
+    'show server_version',
+    'set role r',
+    'set session authorization r',
+    'set constraints all immediate',
+    'set transaction isolation level repeatable read',
+    'set transaction read write',
+    'set session characteristics as transaction isolation level read committed',
+    "set time zone 'UTC'",
+    "set names 'utf8'",
+    'set standard_conforming_strings = on',
+    'reset session_replication_role',
+  ],
+  guard_setting: [
+    'set default_transaction_read_only = off',
+    'SET SESSION DEFAULT_TRANSACTION_READ_ONLY TO no',
+    'set local default_transaction_read_only = on',
+    'reset default_transaction_read_only',
+    'set default_transaction_read_only to default',
+    'show default_transaction_read_only',
+    'show transaction_read_only',
+    'set session characteristics as transaction read write',
+  ],
+  local: ['vacuum', 'vacuum full t', 'analyze t', 'checkpoint', 'reindex table t', 'cluster', 'listen a', 'unlisten *', 'discard all', 'discard plans', 'reindex (concurrently false) table t'],
+  copy_in: ['copy t from stdin', 'copy t (a, b) from stdin with (format binary)'],
+  journaled: [
+    'create role r',
+    "create user r password null",
+    'alter role r nologin',
+    'alter role r rename to s',
+    'drop user r',
+    'grant a to b',
+    'revoke admin option for a from b',
+    'alter role r set search_path = a',
+    'alter role all reset all',
+    'comment on role r is null',
+    'reassign owned by a to b',
+    'grant connect on database d to r',
+    'grant set on parameter work_mem to r',
+  ],
+  refused: [
+    'create database d',
+    'drop database d',
+    'alter database d set work_mem = 1',
+    'alter database d rename to e',
+    'alter database d owner to r',
+    'alter system set work_mem = 1',
+    "create tablespace s location '/x'",
+    'create publication p for all tables',
+    'alter publication p owner to r',
+    'drop publication p',
+    "create subscription s connection '' publication p",
+    'drop subscription s',
+    'create event trigger e on ddl_command_end execute function f()',
+    'alter event trigger e disable',
+    'drop event trigger e',
+    'create foreign data wrapper w',
+    'create server s foreign data wrapper w',
+    'create foreign table ft (a int) server s',
+    'alter foreign table ft add column b int',
+    'create user mapping for r server s',
+    'import foreign schema a from server s into b',
+    'create language l',
+    'create materialized view m as select 1',
+    'refresh materialized view m',
+    'drop materialized view m',
+    'create index concurrently on t (a)',
+    'drop index concurrently i',
+    'reindex (concurrently) table t',
+    'reindex index concurrently i',
+    'alter table t detach partition p concurrently',
+    'alter table t detach partition p finalize',
+    'alter table t set unlogged',
+    "prepare transaction 'x'",
+    "commit prepared 'x'",
+    "rollback prepared 'x'",
+    'notify c',
+    "load 'x'",
+    "security label on table t is 'x'",
+    'begin isolation level serializable',
+    'start transaction read only, isolation level serializable, deferrable',
+    'set transaction isolation level serializable',
+    'set session characteristics as transaction isolation level serializable',
+    "set default_transaction_isolation = 'serializable'",
+    'set default_transaction_isolation to "SERIALIZABLE"',
+    "set local transaction_isolation = 'Serializable'",
+    'set session_replication_role = replica',
+    'SET LOCAL "session_replication_role" TO replica',
+    'set event_triggers = off',
+    'set allow_system_table_mods = on',
+    'set standard_conforming_strings = off',
+    "set client_encoding = 'SJIS'",
+    "alter role r set default_transaction_isolation = 'serializable'",
+    'alter role r in database d set session_replication_role from current',
+    'create function g() returns int language sql set session_replication_role = replica as $$ select 1 $$',
+    'alter function g() set event_triggers = off',
+    'explain analyze create materialized view m as select 1',
+    'create schema s create unlogged table x (a int)',
+    'declare c cursor with hold for select f()',
+    'declare c cursor with hold for select * from t for update',
+    'grant select on large object 1 to r',
+  ],
+}
+
+for (const [kind, texts] of Object.entries(examples)) {
+  describe(`${kind}`, () => {
+    for (const text of texts) {
+      test(`${kind}: ${text}`, () => {
+        const statement = one(text)
+        assert.equal(statement.kind, kind, JSON.stringify(statement))
+      })
+    }
+  })
+}
+
+test('every refusal has 0A000 and a message in the style of PostgreSQL', () => {
+  for (const text of examples['refused'] ?? []) {
+    const statement = one(text)
+    assert.ok(statement.kind === 'refused' && statement.sqlState === '0A000' && /supported/.test(statement.message), text)
+  }
+})
+
+test('BEGIN says its mode and keeps what the user said', () => {
+  const cases = {
+    begin: 'BEGIN READ WRITE',
+    'start transaction': 'START TRANSACTION READ WRITE',
+    'begin -- note': 'BEGIN READ WRITE',
+    'begin read only': 'BEGIN READ ONLY',
+    'begin read only read write': 'BEGIN READ WRITE',
+    'begin transaction isolation level repeatable read, deferrable': 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ WRITE, DEFERRABLE',
+    'start transaction not deferrable read only': 'START TRANSACTION READ ONLY, NOT DEFERRABLE',
+  }
+  for (const [text, sent] of Object.entries(cases)) assert.equal(one(text).text, sent)
+})
+
+test('a Query with several statements is split: each piece is judged alone (RULES 4)', () => {
+  const { statements } = classifier.classify(
+    "select set_config('default_transaction_read_only','off',false); commit ;/* é😀 */ select f() ; begin read write;;",
+  )
+  assert.deepEqual(
+    statements.map(({ kind, text, offset }) => [kind, text.trim(), offset]),
+    [
+      ['write', "select set_config('default_transaction_read_only','off',false)", 0],
+      ['commit', 'commit', 64],
+      ['write', 'select f()', 82],
+      ['begin', 'BEGIN READ WRITE', 95],
+    ],
+  )
+})
+
+test('a semicolon inside a literal, a name, a comment, a body or a dollar quote splits nothing', () => {
+  for (const text of [
+    "select ';' from t",
+    'select a as ";" from t',
+    'select 1 /* ; /* ; */ ; */ from t',
+    'select 1 -- ; x\n from t',
+    'select $q$;$q$ from t',
+    'select $q$;$$;$q$, $$;$$ from t',
+    'create rule r as on insert to t do also (insert into u values (1); select 1)',
+    'create procedure p() begin atomic insert into t values (1); insert into t values (2); end',
+  ])
+    one(text)
+})
+
+test('fields of writes', () => {
+  assert.deepEqual(write('lock table s.a, b in share mode nowait').lockTable, [{ schema: 's', name: 'a', mode: 5 }, { name: 'b', mode: 5 }])
+  assert.equal(write('lock b').lockTable[0]?.mode, 8)
+  assert.equal(write('truncate t restart identity').truncateRestart, true)
+  assert.equal(write('truncate t').truncateRestart, false)
+  assert.equal(write('insert into t values (1) returning a').returnsRows, true)
+  assert.equal(write('insert into t values (1)').returnsRows, false)
+  assert.equal(write('insert into t select * from u where a = $1 on conflict (a) do update set b = excluded.b').opaque, false)
+  assert.equal(write('update t set a = a + 1, (b, c) = (select 1, 2) from u where t.a = u.a').opaque, false)
+  assert.equal(write('insert into t values (f())').opaque, true)
+  assert.equal(write('update t set a = 1 where b = writes()').opaque, true)
+  assert.equal(write('delete from t using v').opaque, true)
+  assert.equal(write('do $$ begin end $$').opaque, true)
+  assert.equal(write('select * from t for update').opaque, false)
+  assert.equal(write('select * from t for update').returnsRows, true)
+  assert.equal(write('create table n (a int)').ddl, true)
+  assert.equal(write('select * into n from t').ddl, true)
+  assert.equal(write('insert into t values (1)').ddl, false)
+  assert.equal(write('create temp view v as select 1').createsTemp, true)
+  assert.equal(write('create temp table x (a int)').createsTemp, true)
+  assert.equal(write('create view v as select 1').createsTemp, true)
+  assert.equal(write('create table x (a int)').createsTemp, false)
+  assert.equal(write('declare c cursor with hold for select * from t').holdCursor, true)
+  assert.deepEqual(write('execute q(1)').execute, { name: 'q' })
+  assert.deepEqual(write('deallocate all').deallocate, {})
+  assert.deepEqual(write('deallocate q').deallocate, { name: 'q' })
+  const prepared = write('prepare q(int) as select * from t where a = $1')
+  assert.equal(prepared.prepare?.name, 'q')
+  assert.equal(prepared.prepare.inner.kind, 'harmless')
+  assert.equal(write('copy v to stdout').copyOut, true)
+})
+
+test('what acts outside the transaction is not retried', () => {
+  for (const text of ["select dblink('x', 'y')", 'select pg_advisory_lock(1)', "select public.dblink_exec('x')", 'insert into t values (setval($1, 1))'])
+    assert.equal(write(text).retryable, false, text)
+  for (const text of ['insert into t values (1)', 'call p()', 'update t set a = f()', 'truncate t']) assert.equal(write(text).retryable, true, text)
+  const wary = createStatementClassifier({ harmless: { ...fixtureContext, hasExternalEffects: true }, cacheBytesMax: 1 << 16 })
+  for (const text of ['call p()', 'update t set a = f()']) {
+    const [statement] = wary.classify(text).statements
+    assert.ok(statement?.kind === 'write' && !statement.retryable, text)
+  }
+})
+
+test('UNLOGGED is taken out and told, positions stay', () => {
+  const table = write('create /* é */ unlogged table unlogged (a int)')
+  assert.equal(table.text, 'create /* é */          table unlogged (a int)')
+  assert.match(table.notice ?? '', /UNLOGGED/)
+  assert.equal(write('select 1 as "unlogged" into unlogged table x').text, 'select 1 as "unlogged" into          table x')
+  assert.equal(write('create unlogged table x as select 1').text, 'create          table x as select 1')
+})
+
+test('the guard: the wish is recorded, nothing is sent', () => {
+  const off = one('set default_transaction_read_only = off')
+  assert.ok(off.kind === 'guard_setting' && off.readOnly === false && off.text === '' && !off.local && off.action === 'set')
+  const odd = one("set default_transaction_read_only = 'maybe'")
+  assert.ok(odd.kind === 'guard_setting' && odd.readOnly === undefined && odd.value === 'maybe')
+  const both = one('set session characteristics as transaction isolation level repeatable read, read write')
+  assert.ok(both.kind === 'guard_setting' && both.readOnly === false)
+  assert.equal(both.text, 'SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+})
+
+test('settings carry name, value and scope', () => {
+  const set = one('set local work_mem = 64')
+  assert.ok(set.kind === 'setting' && set.name === 'work_mem' && set.value === '64' && set.local && set.scope === 'transaction')
+  const path = one("set search_path = a, 'B'")
+  assert.ok(path.kind === 'setting' && path.value === 'a, B' && path.scope === 'session')
+})
+
+test('standard_conforming_strings off: a backslash is refused, nothing is guessed', () => {
+  const facts = { standardConformingStrings: false, temporaryObjects: false }
+  assert.equal(one("select 'a\\'; drop table t; --'", facts).kind, 'refused')
+  assert.equal(one("select 'a' from t", facts).kind, 'harmless')
+})
+
+test('temporary objects hide plain names: only qualified names stay harmless', () => {
+  const facts = { standardConformingStrings: true, temporaryObjects: true }
+  assert.equal(one('select * from t', facts).kind, 'write')
+  assert.equal(one('select * from public.t', facts).kind, 'harmless')
+  assert.equal(one('select a::mood from public.t', facts).kind, 'write')
+  assert.equal(one('copy t to stdout', facts).kind, 'write')
+  assert.equal(one('select * from t').kind, 'harmless')
+})
+
+test('a new context forgets old verdicts', () => {
+  const own = createStatementClassifier({ harmless: fixtureContext, cacheBytesMax: 1 << 16 })
+  assert.equal(own.classify('select * from t').statements[0]?.kind, 'harmless')
+  own.setContext({ ...fixtureContext, isPlainRelation: () => false })
+  assert.equal(own.classify('select * from t').statements[0]?.kind, 'write')
+  own.setContext({ ...fixtureContext, hasUserCasts: true })
+  assert.equal(own.classify('select * from t').statements[0]?.kind, 'write')
+})
+
+test('huge and deeply nested texts end in a verdict, and the parser works on', () => {
+  const rows = Array.from({ length: 40_000 }, (_, i) => `(${i}, 'row ${i}')`).join(',')
+  const huge = one(`insert into t values ${rows}`)
+  assert.ok(huge.kind === 'write' && huge.opaque && !huge.retryable)
+  for (const depth of [500, 5_000, 100_000]) {
+    const nested = one(`select ${'('.repeat(depth)}1${')'.repeat(depth)}`)
+    assert.ok(['harmless', 'write', 'refused', 'invalid'].includes(nested.kind), nested.kind)
+    const sum = one(`select ${'1+'.repeat(depth)}1`)
+    assert.ok(['harmless', 'write', 'refused', 'invalid'].includes(sum.kind), sum.kind)
+    assert.equal(one(`select ${depth}::text`).kind, 'harmless')
+  }
+})

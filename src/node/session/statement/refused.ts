@@ -1,0 +1,153 @@
+/**
+ * Statements that a cluster cannot run safely (yet), and how they are refused: never silently local.
+ *
+ * @module
+ */
+import type { RefusedStatement } from './contract.ts'
+import { isTree, list, optionOn, text, tree } from './tree.ts'
+import type { Tree } from './tree.ts'
+
+interface Explanation {
+  readonly detail?: string
+  readonly hint?: string
+}
+
+/** A refusal in PostgreSQL's style: `<feature> is not supported`. */
+export function refuse(source: string, tag: string, offset: number, feature: string, explanation: Explanation = {}): RefusedStatement {
+  return { kind: 'refused', text: source, tag, offset, message: `${feature} is not supported`, sqlState: '0A000', ...explanation }
+}
+
+/** Isolation that would hold on this node only (RULES 15). */
+export function serializableRefused(source: string, tag: string, offset: number): RefusedStatement {
+  return {
+    kind: 'refused',
+    text: source,
+    tag,
+    offset,
+    message: 'isolation level SERIALIZABLE is not supported yet',
+    detail: 'PostgreSQL would only see the reads of this node, so the transaction would not be serializable across the cluster.',
+    hint: 'Use REPEATABLE READ, which is snapshot isolation across all nodes.',
+    sqlState: '0A000',
+  }
+}
+
+const clusterWide = { detail: 'It would change this node only.' }
+
+/** Node types that are refused whatever they say. */
+const refusedNodes: Readonly<Record<string, readonly [feature: string, explanation?: Explanation]>> = {
+  CreatedbStmt: ['CREATE DATABASE', clusterWide],
+  DropdbStmt: ['DROP DATABASE', clusterWide],
+  AlterDatabaseStmt: ['ALTER DATABASE', clusterWide],
+  AlterDatabaseSetStmt: ['ALTER DATABASE', { ...clusterWide, hint: 'Use ALTER ROLE … SET.' }],
+  AlterDatabaseRefreshCollStmt: ['ALTER DATABASE', clusterWide],
+  CreateTableSpaceStmt: ['CREATE TABLESPACE', clusterWide],
+  DropTableSpaceStmt: ['DROP TABLESPACE', clusterWide],
+  AlterTableSpaceOptionsStmt: ['ALTER TABLESPACE', clusterWide],
+  AlterTableMoveAllStmt: ['ALTER … ALL IN TABLESPACE', clusterWide],
+  AlterSystemStmt: ['ALTER SYSTEM', { detail: 'The server’s settings belong to the agent.' }],
+  CreatePublicationStmt: ['CREATE PUBLICATION'],
+  AlterPublicationStmt: ['ALTER PUBLICATION'],
+  CreateSubscriptionStmt: ['CREATE SUBSCRIPTION'],
+  AlterSubscriptionStmt: ['ALTER SUBSCRIPTION'],
+  DropSubscriptionStmt: ['DROP SUBSCRIPTION'],
+  CreateEventTrigStmt: ['CREATE EVENT TRIGGER'],
+  AlterEventTrigStmt: ['ALTER EVENT TRIGGER'],
+  CreateFdwStmt: ['CREATE FOREIGN DATA WRAPPER'],
+  AlterFdwStmt: ['ALTER FOREIGN DATA WRAPPER'],
+  CreateForeignServerStmt: ['CREATE SERVER'],
+  AlterForeignServerStmt: ['ALTER SERVER'],
+  CreateForeignTableStmt: ['CREATE FOREIGN TABLE'],
+  CreateUserMappingStmt: ['CREATE USER MAPPING'],
+  AlterUserMappingStmt: ['ALTER USER MAPPING'],
+  DropUserMappingStmt: ['DROP USER MAPPING'],
+  ImportForeignSchemaStmt: ['IMPORT FOREIGN SCHEMA'],
+  CreatePLangStmt: ['CREATE LANGUAGE'],
+  SecLabelStmt: ['SECURITY LABEL'],
+  RefreshMatViewStmt: ['REFRESH MATERIALIZED VIEW', { detail: 'Its rows do not show in the replication stream.' }],
+  NotifyStmt: ['NOTIFY', { detail: 'Listeners on other nodes would not be told.' }],
+  LoadStmt: ['LOAD'],
+  AlterCollationStmt: ['ALTER COLLATION … REFRESH VERSION', clusterWide],
+}
+
+/** Object types whose DROP, RENAME, OWNER TO and ALTER are refused, with their SQL name. */
+const refusedObjects: Readonly<Record<string, string>> = {
+  OBJECT_DATABASE: 'DATABASE',
+  OBJECT_TABLESPACE: 'TABLESPACE',
+  OBJECT_PUBLICATION: 'PUBLICATION',
+  OBJECT_SUBSCRIPTION: 'SUBSCRIPTION',
+  OBJECT_EVENT_TRIGGER: 'EVENT TRIGGER',
+  OBJECT_FDW: 'FOREIGN DATA WRAPPER',
+  OBJECT_FOREIGN_SERVER: 'SERVER',
+  OBJECT_FOREIGN_TABLE: 'FOREIGN TABLE',
+  OBJECT_LANGUAGE: 'LANGUAGE',
+  OBJECT_MATVIEW: 'MATERIALIZED VIEW',
+  OBJECT_LARGEOBJECT: 'LARGE OBJECT',
+}
+
+const concurrently = {
+  detail: 'A statement that runs in several transactions cannot be one record of the journal.',
+  hint: 'Leave CONCURRENTLY out.',
+}
+
+/** The refusal of a node, or undefined if it may run. Looks at the node itself, not at queries inside it. */
+export function refusal(type: string, body: Tree, source: string, tag: string, offset: number): RefusedStatement | undefined {
+  const always = refusedNodes[type]
+  if (always !== undefined) return refuse(source, tag, offset, always[0], always[1])
+  const no = (feature: string, explanation?: Explanation): RefusedStatement => refuse(source, tag, offset, feature, explanation)
+  switch (type) {
+    case 'IndexStmt':
+      return body['concurrent'] === true ? no('CREATE INDEX CONCURRENTLY', concurrently) : undefined
+    case 'ReindexStmt':
+      return optionOn(body['params'], 'concurrently') ? no('REINDEX CONCURRENTLY', concurrently) : undefined
+    case 'DropStmt': {
+      if (body['concurrent'] === true) return no('DROP INDEX CONCURRENTLY', concurrently)
+      const object = refusedObjects[text(body['removeType']) ?? '']
+      return object === undefined ? undefined : no(`DROP ${object}`)
+    }
+    case 'RenameStmt':
+    case 'AlterOwnerStmt':
+    case 'AlterObjectSchemaStmt':
+    case 'AlterObjectDependsStmt': {
+      const object = refusedObjects[text(body['renameType'] ?? body['objectType']) ?? '']
+      return object === undefined ? undefined : no(`ALTER ${object}`)
+    }
+    case 'GrantStmt': {
+      const object = text(body['objtype'])
+      if (object === 'OBJECT_LARGEOBJECT' || object === 'OBJECT_TABLESPACE' || object === 'OBJECT_FDW' || object === 'OBJECT_FOREIGN_SERVER')
+        return no(`GRANT or REVOKE on ${refusedObjects[object] ?? object}`)
+      return undefined
+    }
+    case 'CommentStmt': {
+      const object = text(body['objtype'])
+      if (object === 'OBJECT_LARGEOBJECT' || object === 'OBJECT_TABLESPACE' || object === 'OBJECT_SUBSCRIPTION')
+        return no(`COMMENT ON ${refusedObjects[object] ?? object}`)
+      return undefined
+    }
+    case 'CreateTableAsStmt':
+      return body['objtype'] === 'OBJECT_MATVIEW'
+        ? no('CREATE MATERIALIZED VIEW', { detail: 'Its rows do not show in the replication stream.', hint: 'Use a view, or CREATE TABLE AS.' })
+        : undefined
+    case 'AlterTableStmt':
+      return refusedAlterTable(body, no)
+    case 'AlterSeqStmt':
+    case 'AlterExtensionStmt':
+    default:
+      return undefined
+  }
+}
+
+function refusedAlterTable(body: Tree, no: (feature: string, explanation?: Explanation) => RefusedStatement): RefusedStatement | undefined {
+  const object = refusedObjects[text(body['objtype']) ?? '']
+  if (object !== undefined) return no(`ALTER ${object}`)
+  for (const item of list(body['cmds'])) {
+    const command = tree(tree(item)['AlterTableCmd'])
+    const subtype = text(command['subtype'])
+    if (subtype === 'AT_SetUnLogged') return no('ALTER … SET UNLOGGED', { detail: 'Rows of an unlogged table would stay on this node.' })
+    if (subtype === 'AT_DetachPartitionFinalize') return no('DETACH PARTITION … FINALIZE')
+    if (subtype !== 'AT_DetachPartition') continue
+    const definition = tree(command['def'])
+    const partition = isTree(definition['PartitionCmd']) ? definition['PartitionCmd'] : definition
+    if (partition['concurrent'] === true) return no('DETACH PARTITION CONCURRENTLY', concurrently)
+  }
+  return undefined
+}
