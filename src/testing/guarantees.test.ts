@@ -1,0 +1,33 @@
+/** The document that promises and the tests that show it name each other. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+test('every test that docs/GUARANTEES.md names exists', () => {
+  const document = read('docs/GUARANTEES.md')
+  // A link to a test file, then one or more names in “ ”, separated by commas.
+  const citations = [...document.matchAll(/\]\(\.\.\/([\w/.-]+\.test\.ts)\)((?:,? “[^”]+”)+)/g)]
+  assert(citations.length >= 20, `only ${citations.length} citations were understood`)
+  for (const [, path, names] of citations) {
+    const source = read(path ?? '')
+    for (const [, name] of (names ?? '').matchAll(/“([^”]+)”/g)) {
+      assert(source.includes(name ?? ''), `${path} has no test “${name}”`)
+    }
+  }
+  const understood = citations.flatMap(([, , names]) => [...(names ?? '').matchAll(/“/g)]).length
+  assert.equal(understood, [...document.matchAll(/“/g)].length, 'a name stands without a link before it')
+})
+
+for (const [number, promise] of Object.entries({ guarantees: 11, rules: 16 })) {
+  test(`docs/GUARANTEES.md has a line for each of the ${promise} ${number}`, () => {
+    const document = read('docs/GUARANTEES.md')
+    const pattern = number === 'rules' ? /^\| (\d+)\s/gm : /^\| G(\d+)\s/gm
+    const numbers = [...document.matchAll(pattern)].map(([, digits]) => Number(digits))
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: promise }, (_, index) => index + 1),
+    )
+  })
+}
