@@ -29,9 +29,9 @@ export interface CancelKey {
   /** 4 bytes in protocol 3.0 and 3.1, 32 from 3.2 on. */
   readonly secret: Buffer
   /** What a cancel does from now on. */
-  setCancel(cancel: () => void): void
+  readonly setCancel: (cancel: () => void) => void
   /** The session ended. Idempotent. */
-  close(): void
+  readonly close: () => void
 }
 
 export interface CancelRegistry {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { nodeId } from '../../core/ids.ts'
 import { sslRequest, startupMessage } from '../../wire/pgwire/login-messages.ts'
 import { verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
@@ -34,7 +34,11 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     onSession: () => assert.fail('no session without a server'),
     ...options,
   })
-const as = (user: string, ...more: [string, string][]) => [['user', user], ['database', 'postgres'], ...more] as const
+const as = (user: string, ...more: [string, string][]): [string, string][] => [
+  ['user', user],
+  ['database', 'postgres'],
+  ...more,
+]
 const logsIn = async (port: number, password: string, parameters: readonly (readonly [string, string])[]) => {
   const socket = await openRaw(port)
   try {
@@ -44,7 +48,7 @@ const logsIn = async (port: number, password: string, parameters: readonly (read
   }
 }
 const refuses = (port: number, sqlState: string, words: RegExp, password = 'secret', parameters = as('ann')) =>
-  assert.rejects(logsIn(port, password, parameters as never), { sqlState, message: words })
+  assert.rejects(logsIn(port, password, parameters), { sqlState, message: words })
 
 test('a right password gets to the backend, which is not there: 57P03', async () => {
   await using listener = await start()
@@ -66,14 +70,14 @@ test('wrong password, unknown role, no password and expired password look the sa
       '28P01',
       new RegExp(`^password authentication failed for user "${user}"$`),
       'secret',
-      as(user) as never,
+      as(user),
     )
 })
 
 test('roles, databases and settings are refused after the password was right, in the words of PostgreSQL', async () => {
   await using listener = await start({ lookupRole: () => Promise.resolve(ann) })
   const { port } = listener
-  const asking = (...more: [string, string][]) => as('ann', ...more) as never
+  const asking = (...more: [string, string][]) => as('ann', ...more)
   await refuses(port, '3D000', /database "nope" does not exist/, 'secret', asking(['database', 'nope']))
   await refuses(port, '0A000', /template1/, 'secret', asking(['database', 'template1']))
   await refuses(port, '0A000', /replication/, 'secret', asking(['replication', 'database']))
@@ -84,7 +88,7 @@ test('roles, databases and settings are refused after the password was right, in
     'secret',
     asking(['options', '-c Session_Replication_Role=replica']),
   )
-  await refuses(port, '28000', /role "allwrite" is not permitted to log in/, 'secret', as('allwrite') as never)
+  await refuses(port, '28000', /role "allwrite" is not permitted to log in/, 'secret', as('allwrite'))
   await using locked = await start({ lookupRole: () => Promise.resolve({ ...ann, canLogin: false }) })
   await refuses(locked.port, '28000', /role "ann" is not permitted to log in/)
   await refuses(locked.port, '28P01', /password/, 'wrong')
@@ -123,9 +127,8 @@ test('a login that takes too long is cut off: in silence before the start-up mes
 test('a disconnect at every byte of the login ends that connection only', async () => {
   await using listener = await start({ sessionsMax: 2 })
   const socket = await openRaw(listener.port)
-  let total = 0
   await rawLogin(socket, { password: 'secret', parameters: as('ann') }).catch(() => {})
-  total = socket.bytesWritten
+  const total = socket.bytesWritten
   socket.destroy()
   assert.ok(total > 150)
   for (let cutAfter = 0; cutAfter < total; cutAfter++) {

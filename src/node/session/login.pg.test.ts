@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { promisify } from 'node:util'
-import pg from 'pg'
+import { Client } from 'pg'
+import type { ClientConfig } from 'pg'
 import { nodeId } from '../../core/ids.ts'
 import { initDatabase, locateBinaries, runtimeDir, startPostgres } from '../../postgres/index.ts'
 import type { PostgresServer } from '../../postgres/index.ts'
@@ -25,7 +26,7 @@ const runtime = runtimeDir(folder)
 const password = 'not a secret'
 let server: PostgresServer
 let socketPath: string
-let admin: pg.Client
+let admin: Client
 
 before(async () => {
   const binaries = await locateBinaries()
@@ -35,7 +36,7 @@ before(async () => {
   const socketDir = join(runtime, 's')
   server = await startPostgres({ binaries, dataDir, socketDir, port: 5432, settings, logFile: join(folder, 'log') })
   socketPath = join(socketDir, '.s.PGSQL.5432')
-  admin = new pg.Client({ host: socketDir, port: 5432, user: 'allwrite', password, database: 'postgres' })
+  admin = new Client({ host: socketDir, port: 5432, user: 'allwrite', password, database: 'postgres' })
   await admin.connect()
   await admin.query(`set password_encryption='scram-sha-256'; create role ann login password 'naïve ²';
     create role ro login password 'x'; alter role ro set default_transaction_read_only = off;
@@ -122,10 +123,13 @@ const psql = async (port: number, sql: string, conninfo = '', secret = 'naïve �
   const args = ['-XAtq', `host=127.0.0.1 port=${port} user=ann dbname=postgres ${conninfo}`, '-c', sql]
   return (await promisify(execFile)('psql', args, { env })).stdout.trim()
 }
-const client = (port: number, more: pg.ClientConfig = {}) =>
-  new pg.Client({ host: '127.0.0.1', port, user: 'ann', password: 'naïve ²', database: 'postgres', ...more })
-const as = (user: string, ...more: [string, string][]) =>
-  [['user', user], ['database', 'postgres'], ...more] as [string, string][]
+const client = (port: number, more: ClientConfig = {}) =>
+  new Client({ host: '127.0.0.1', port, user: 'ann', password: 'naïve ²', database: 'postgres', ...more })
+const as = (user: string, ...more: [string, string][]): [string, string][] => [
+  ['user', user],
+  ['database', 'postgres'],
+  ...more,
+]
 
 test('psql logs in as its own role, and is told that it may write though its backend is read-only', async () => {
   await using listener = await start()
@@ -235,7 +239,7 @@ test('over TLS psql and pg log in with channel binding; direct TLS needs its ALP
   const bound = client(listener.port, {
     ssl: { rejectUnauthorized: false },
     enableChannelBinding: true,
-  } as pg.ClientConfig)
+  })
   await bound.connect()
   assert.deepEqual((await bound.query(`select repeat('x', 1000000) as v`)).rows[0]?.v.length, 1_000_000)
   await bound.end()
@@ -312,10 +316,10 @@ test('protocol 3.2 gets a key of 32 bytes, an unknown minor version is negotiate
   const socket = await openRaw(listener.port)
   const write = socket.write.bind(socket)
   // The start-up packet of rawLogin asks for 3.0: ask for 3.7 in its place.
-  socket.write = ((bytes: Buffer) => {
+  socket.write = (bytes: Buffer) => {
     if (bytes[0] === 0) bytes.writeUInt32BE((3 << 16) | 7, 4)
     return write(bytes)
-  }) as typeof socket.write
+  }
   const { messages } = await rawLogin(socket, { password: 'naïve ²', parameters: as('ann') })
   assert.equal(messages[0]?.type, 'v')
   assert.equal(messages.find((message) => message.type === 'K')?.body.length, 4 + 32)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { AllwriteError } from '../../core/errors.ts'
 import { errorResponse, fieldsOfError, noticeResponse, parseErrorFields } from './errors.ts'
 import type { ErrorFields } from './errors.ts'

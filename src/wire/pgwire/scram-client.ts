@@ -97,7 +97,7 @@ export const saslPrepare = (password: string): string => {
   if (/^[\x20-\x7e]*$/.test(password)) return password
   const mapped = password
     .replaceAll(/[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g, ' ')
-    .replaceAll(/[\u00ad\u034f\u1806\u180b-\u180d\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]/g, '')
+    .replaceAll(/\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g, '')
     .normalize('NFKC')
   const prohibited = /[\p{Cc}\p{Co}\p{Cs}\u06dd\u070f\u180e\u2028-\u202e\u206a-\u206f\ufff9-\uffff]/u
   return mapped === '' || prohibited.test(mapped) ? password : mapped

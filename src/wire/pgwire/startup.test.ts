@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { AllwriteError } from '../../core/errors.ts'
 import { cancelRequest, negotiateProtocolVersion, sslRequest, startupMessage } from './login-messages.ts'
 import { parseStartPacket, startPacketBytesMax, startPacketLength } from './startup.ts'
@@ -14,7 +14,7 @@ const v = (major: number, minor: number): number => (major << 16) | minor
 const startup = (body: Buffer) => {
   const parsed = parseStartPacket(body)
   assert.equal(parsed.kind, 'startup')
-  return parsed as Extract<typeof parsed, { kind: 'startup' }>
+  return parsed
 }
 const word = (length: number): Buffer => {
   const bytes = Buffer.alloc(4)
