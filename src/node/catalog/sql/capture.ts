@@ -1,0 +1,100 @@
+/**
+ * What the agent calls in the client's own backend at the end of a transaction: the capture message, the check for
+ * writes that decoding does not show, and the journaling of statements that fire no event trigger.
+ *
+ * capture() runs once per write transaction, so it has no SET clause (1-2 us); names and operators are qualified instead.
+ */
+export const captureSql = String.raw`
+CREATE OR REPLACE FUNCTION allwrite.capture(nonce text) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  xid text := pg_catalog.pg_current_xact_id_if_assigned();
+BEGIN
+  IF xid IS NULL THEN RETURN NULL; END IF;
+  IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'serializable' THEN
+    RAISE EXCEPTION 'transactions that write can''t be SERIALIZABLE yet' USING ERRCODE = '0A000',
+      HINT = 'Use REPEATABLE READ: snapshot isolation across the cluster.';
+  END IF;
+  IF pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.<>) 'origin'
+     OR pg_catalog.current_setting('event_triggers') OPERATOR(pg_catalog.<>) 'on' THEN
+    RAISE EXCEPTION 'writes need session_replication_role = origin and event_triggers = on' USING ERRCODE = '0A000',
+      HINT = 'RESET session_replication_role; RESET event_triggers;';
+  END IF;
+  -- The query of a WITH HOLD cursor runs inside COMMIT, where nothing of it would be captured. Those materialised by
+  -- an earlier transaction are harmless.
+  IF EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c
+              WHERE c.is_holdable AND c.creation_time OPERATOR(pg_catalog.>=) pg_catalog.now()) THEN
+    RAISE EXCEPTION 'a transaction that writes can''t leave a WITH HOLD cursor behind' USING ERRCODE = '0A000',
+      HINT = 'Close the cursor before COMMIT, or declare it in a transaction of its own that only reads.';
+  END IF;
+  PERFORM pg_catalog.pg_logical_emit_message(false, 'allwrite', pg_catalog.concat(nonce, ' ', xid), true);
+  RETURN xid;
+END $$;
+
+-- The agent calls this for statements that fire no event trigger. tables: besides those that are locked.
+CREATE OR REPLACE FUNCTION allwrite.journal_statement(secret text, statement text, tables text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+  path text := pg_catalog.current_setting('search_path');
+  settings jsonb := allwrite.session_settings();
+BEGIN
+  PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  IF NOT EXISTS (SELECT FROM allwrite.secret s WHERE s.sha256 = sha256(convert_to(secret, 'UTF8'))) THEN
+    RAISE EXCEPTION 'permission denied for function journal_statement' USING ERRCODE = '42501';
+  END IF;
+  PERFORM allwrite.journal(statement, allwrite.session_role(), settings,
+                           ARRAY(SELECT unnest(tables) UNION SELECT unnest(allwrite.locked_tables())), 'statement');
+  PERFORM pg_catalog.set_config('search_path', path, true);
+END $$;
+
+-- The name of something written that no row change, lock key or journaled statement tells the other nodes about; else NULL.
+-- Found by experiment on 18.4: catalogs keep their lock to the end of the transaction where the C code closes them
+-- with NoLock; the rest is found by rows of one's own in small catalogs.
+CREATE OR REPLACE FUNCTION allwrite.unseen_writes() RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  xid xid8 := pg_current_xact_id_if_assigned();
+  ddl boolean; statements boolean; found_name text;
+BEGIN
+  IF xid IS NULL THEN RETURN NULL; END IF;
+  SELECT count(*) > 0, coalesce(bool_or(kind = 'statement'), false) INTO ddl, statements FROM allwrite.ddl d WHERE d.xid = unseen_writes.xid;
+  SELECT CASE WHEN c.relname LIKE 'pg_largeobject%' THEN 'a large object' ELSE 'catalog ' || c.relname END INTO found_name
+    FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
+     AND n.nspname = 'pg_catalog' AND c.relkind = 'r'
+     AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+     AND c.relname NOT IN ('pg_statistic', 'pg_statistic_ext_data')
+     AND (c.relname LIKE 'pg_largeobject%'
+          OR NOT statements AND c.relisshared
+          OR NOT ddl)
+   ORDER BY c.relname LIMIT 1;
+  IF found_name IS NOT NULL THEN RETURN found_name; END IF;
+  IF EXISTS (SELECT FROM pg_event_trigger e WHERE allwrite.own_write(e.xmin)) THEN RETURN 'an event trigger'; END IF;
+  IF EXISTS (SELECT FROM pg_largeobject_metadata m WHERE allwrite.own_write(m.xmin)) THEN RETURN 'a large object'; END IF;
+  IF NOT statements AND (EXISTS (SELECT FROM pg_database d WHERE allwrite.own_write(d.xmin))
+                         OR EXISTS (SELECT FROM pg_tablespace t WHERE allwrite.own_write(t.xmin))) THEN
+    RETURN 'privileges on a database or tablespace';
+  END IF;
+  IF NOT ddl THEN
+    -- CREATE TABLE AS under EXPLAIN ANALYZE fires no event trigger; a new relation's file is named by its OID.
+    SELECT 'table ' || c.oid::regclass INTO found_name
+      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+     WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+       AND c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.relfilenode = c.oid AND allwrite.own_write(c.xmin)
+       AND c.relnamespace <> 'pg_toast'::regnamespace
+     LIMIT 1;
+    IF found_name IS NOT NULL THEN RETURN found_name; END IF;
+    IF EXISTS (SELECT FROM pg_shdepend d
+                WHERE d.deptype = 'o' AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND allwrite.own_write(d.xmin)
+                  AND NOT EXISTS (SELECT FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relpersistence = 't')
+                  AND NOT EXISTS (SELECT FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND t.typnamespace = pg_my_temp_schema())
+                  AND NOT EXISTS (SELECT FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.pronamespace = pg_my_temp_schema())) THEN
+      RETURN 'ownership of objects';
+    END IF;
+  END IF;
+  -- A function ran TRUNCATE ... RESTART IDENTITY: journaled late, but completely.
+  PERFORM allwrite.truncate_restarted();
+  RETURN NULL;
+END $$;
+`

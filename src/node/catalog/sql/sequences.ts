@@ -1,0 +1,192 @@
+/**
+ * Sequences (RULES 14). A node draws only inside a range leased through the journal: allwrite.sequence.next is moved by
+ * a certified transaction, and pg_sequence.seqmax (seqmin when descending) of this server ends where the lease ends, so
+ * nextval itself, in C, keeps the rule. That catalog row is updated directly: ALTER SEQUENCE would wait for every open
+ * transaction that has used the sequence, and write a new file.
+ *
+ * nextval reads the bound from the syscache. A backend with an old entry can only see a *lower* bound than allowed (an
+ * error, 2200H) as long as bounds move away from what was drawn; where numbering starts over, DDL locks keep others off.
+ */
+export const sequencesSql = String.raw`
+CREATE OR REPLACE FUNCTION allwrite.first_block() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 32::bigint';
+
+-- Values in one lease: never more than 1/64 of all, so that small sequences still serve every node.
+CREATE OR REPLACE FUNCTION allwrite.bounded_block(wanted bigint, increment bigint, low bigint, high bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT greatest(1, least(wanted::numeric, 1048576, trunc((high::numeric - low + 1) / abs(increment::numeric) / 64)))::bigint
+$$;
+
+-- Sets what nextval may draw from here on: up to and including "last", from where it stands.
+CREATE OR REPLACE FUNCTION allwrite.enforce_range(target oid, first bigint, last bigint, declared allwrite.sequence) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE pg_sequence SET seqcycle = false,
+         seqmin = CASE WHEN declared.increment > 0 THEN least(declared.user_min, first) ELSE last END,
+         seqmax = CASE WHEN declared.increment > 0 THEN last ELSE greatest(declared.user_max, first) END
+   WHERE seqrelid = target;
+  INSERT INTO allwrite.range (sequence, name, filenode, low, high, opened)
+  SELECT target, declared.name, c.relfilenode, first, last, false FROM pg_class c WHERE c.oid = target
+  ON CONFLICT (sequence) DO UPDATE SET name = excluded.name, filenode = excluded.filenode, low = excluded.low, high = excluded.high, opened = false;
+END $$;
+REVOKE ALL ON FUNCTION allwrite.enforce_range(oid, bigint, bigint, allwrite.sequence) FROM PUBLIC;
+
+-- Nothing may be drawn here: nextval fails with 2200H and the agent leases.
+CREATE OR REPLACE FUNCTION allwrite.void_range(target oid, declared allwrite.sequence) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE position bigint;
+BEGIN
+  EXECUTE format('SELECT last_value FROM %s', target::regclass) INTO position;
+  -- The bounds first, in this transaction: raw_setval checks against them.
+  PERFORM allwrite.enforce_range(target, position, position, declared);
+  PERFORM allwrite.raw_setval(target, position, true);
+END $$;
+REVOKE ALL ON FUNCTION allwrite.void_range(oid, allwrite.sequence) FROM PUBLIC;
+
+-- The declared bounds, for the moment of an ALTER that names the sequence or its table.
+CREATE OR REPLACE FUNCTION allwrite.open_sequences(statement text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE target record;
+BEGIN
+  FOR target IN
+    SELECT g.sequence, q.user_min, q.user_max, q.cycle
+      FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name JOIN pg_class c ON c.oid = g.sequence
+     WHERE NOT g.opened
+       AND (statement ~* '\mU&' OR strpos(lower(statement), lower(c.relname)) > 0
+            OR EXISTS (SELECT FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
+                          AND d.deptype IN ('a', 'i') AND strpos(lower(statement), lower(t.relname)) > 0))
+       FOR UPDATE OF g LOOP
+    UPDATE pg_sequence SET seqmin = target.user_min, seqmax = target.user_max, seqcycle = target.cycle WHERE seqrelid = target.sequence;
+    UPDATE allwrite.range SET opened = true WHERE sequence = target.sequence;
+  END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION allwrite.open_sequences(text) FROM PUBLIC;
+
+-- home: this is the transaction that made the change: it also moves allwrite.sequence, whose rows go to the others.
+-- At the others the same changes leave an empty range; the rows come by themselves.
+CREATE OR REPLACE FUNCTION allwrite.settle_sequences(home boolean, statement text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  s record; declared allwrite.sequence; position bigint; called boolean; amount bigint; last bigint; restarted boolean;
+BEGIN
+  DELETE FROM allwrite.range g WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.sequence AND c.relkind = 'S');
+
+  FOR s IN SELECT g.sequence, g.name AS old_name, format('%I.%I', n.nspname, c.relname) AS name
+             FROM allwrite.range g JOIN pg_class c ON c.oid = g.sequence JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE g.name <> format('%I.%I', n.nspname, c.relname) LOOP
+    IF home THEN
+      DELETE FROM allwrite.sequence q WHERE q.name = s.name;
+      UPDATE allwrite.sequence q SET name = s.name WHERE q.name = s.old_name;
+    END IF;
+    UPDATE allwrite.range SET name = s.name WHERE sequence = s.sequence;
+  END LOOP;
+
+  IF home THEN
+    DELETE FROM allwrite.sequence q WHERE NOT EXISTS (
+      SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relkind = 'S' AND format('%I.%I', n.nspname, c.relname) = q.name);
+  END IF;
+
+  FOR s IN SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relfilenode, p.seqincrement, p.seqmin, p.seqmax, p.seqcycle,
+                  p.xmin AS written, g.sequence IS NOT NULL AS known, g.filenode, g.low, g.high, g.opened
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence p ON p.seqrelid = c.oid
+             LEFT JOIN allwrite.range g ON g.sequence = c.oid
+            WHERE c.relkind = 'S' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'allwrite')
+              AND (g.sequence IS NULL OR g.filenode <> c.relfilenode OR g.opened) LOOP
+    SELECT * INTO declared FROM allwrite.sequence q WHERE q.name = s.name;
+    IF NOT s.known OR s.opened THEN
+      -- pg_sequence shows what the user declared; unless this node forgot its ranges, where only allwrite.sequence knows.
+      IF declared.name IS NULL OR s.opened THEN
+        declared.name := s.name; declared.increment := s.seqincrement;
+        declared.user_min := s.seqmin; declared.user_max := s.seqmax; declared.cycle := s.seqcycle;
+      END IF;
+    END IF;
+
+    IF s.known AND s.filenode = s.relfilenode THEN
+      -- Opened, but not altered.
+      PERFORM allwrite.enforce_range(s.oid, s.low, s.high, declared);
+      CONTINUE;
+    END IF;
+    IF NOT home THEN
+      PERFORM allwrite.void_range(s.oid, declared);
+      CONTINUE;
+    END IF;
+
+    EXECUTE format('SELECT last_value, is_called FROM %s', s.oid::regclass) INTO position, called;
+    IF NOT s.known THEN
+      IF declared.next IS NOT NULL THEN
+        PERFORM allwrite.void_range(s.oid, declared);
+        CONTINUE;
+      END IF;
+      IF NOT allwrite.own_write(s.written) THEN
+        RAISE EXCEPTION 'sequence % is unknown to the cluster', s.name USING ERRCODE = 'XX000', HINT = 'Restart the node''s agent.';
+      END IF;
+      restarted := true;
+    ELSE
+      -- Outside ALTER SEQUENCE a new file means TRUNCATE ... RESTART IDENTITY.
+      restarted := statement IS NULL OR NOT called AND regexp_replace(statement, '"([^"]|"")*"', '', 'g') ~* '\mrestart\M';
+    END IF;
+    amount := allwrite.bounded_block(greatest(coalesce(declared.block, 0), allwrite.first_block()), declared.increment, declared.user_min, declared.user_max);
+    IF restarted THEN declared.next := position + CASE WHEN called THEN declared.increment ELSE 0 END; END IF;
+    last := CASE WHEN declared.increment > 0 THEN least(declared.user_max, declared.next + (amount - 1) * declared.increment)
+                 ELSE greatest(declared.user_min, declared.next + (amount - 1) * declared.increment) END;
+    IF restarted THEN
+      PERFORM allwrite.enforce_range(s.oid, position, last, declared);
+      declared.next := declared.next + amount::numeric * declared.increment;
+    ELSE
+      PERFORM allwrite.void_range(s.oid, declared);
+    END IF;
+    INSERT INTO allwrite.sequence AS q (name, epoch, next, increment, user_min, user_max, cycle, block)
+    VALUES (s.name, 0, declared.next, declared.increment, declared.user_min, declared.user_max, declared.cycle, amount)
+    ON CONFLICT (name) DO UPDATE SET epoch = q.epoch + 1, next = excluded.next, increment = excluded.increment,
+       user_min = excluded.user_min, user_max = excluded.user_max, cycle = excluded.cycle, block = excluded.block;
+  END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION allwrite.settle_sequences(boolean, text) FROM PUBLIC;
+
+-- After TRUNCATE ... RESTART IDENTITY, which fires no event trigger: journals the restarts and moves the leases. The
+-- agent calls it in the client's backend after such a statement; allwrite.unseen_writes() for those inside functions.
+-- Any user may call it: it only looks for what this transaction has already done.
+CREATE OR REPLACE FUNCTION allwrite.truncate_restarted() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE s record; any_restarted boolean := false;
+BEGIN
+  FOR s IN SELECT g.name FROM allwrite.range g JOIN pg_class c ON c.oid = g.sequence
+            WHERE c.relfilenode <> g.filenode AND c.relkind = 'S' AND allwrite.own_write(c.xmin) ORDER BY g.name LOOP
+    PERFORM allwrite.journal(format('ALTER SEQUENCE %s RESTART', s.name), 'allwrite', '{"search_path": "pg_catalog"}', allwrite.locked_tables(), 'restart');
+    any_restarted := true;
+  END LOOP;
+  IF any_restarted THEN PERFORM allwrite.settle_sequences(true, NULL); END IF;
+END $$;
+
+-- Gives this node a leased range; false if the lease is void because numbering started over since (or the sequence is
+-- gone, or being altered). Where the new range is not next to the old one, the sequence jumps and the rest is lost.
+CREATE OR REPLACE FUNCTION allwrite.grant_range(sequence_name text, lease_epoch integer, first bigint, last bigint) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE held allwrite.range; declared allwrite.sequence; node oid;
+BEGIN
+  -- Waits for DDL on the sequence that is still open here; what follows sees what it left.
+  SELECT * INTO held FROM allwrite.range g WHERE g.name = sequence_name FOR UPDATE;
+  IF held.sequence IS NULL OR held.opened THEN RETURN false; END IF;
+  SELECT * INTO declared FROM allwrite.sequence q WHERE q.name = sequence_name;
+  SELECT c.relfilenode INTO node FROM pg_class c WHERE c.oid = held.sequence;
+  IF declared.name IS NULL OR declared.epoch <> lease_epoch OR node IS DISTINCT FROM held.filenode THEN RETURN false; END IF;
+  IF held.high::numeric + declared.increment = first THEN
+    PERFORM allwrite.enforce_range(held.sequence, held.low, last, declared);
+  ELSE
+    PERFORM allwrite.enforce_range(held.sequence, first, last, declared);
+    -- Takes effect at once, before the bounds: others may draw "first", which is ours, and nothing after it.
+    PERFORM allwrite.raw_setval(held.sequence, first, false);
+  END IF;
+  RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION allwrite.grant_range(text, integer, bigint, bigint) FROM PUBLIC;
+
+-- How far this node has drawn. used: part of the range that is gone, 0 .. 1.
+CREATE OR REPLACE VIEW allwrite.range_use AS
+SELECT g.name, q.increment, q.block, g.low, g.high,
+       CASE WHEN g.high = g.low THEN 1 ELSE coalesce((pg_sequence_last_value(g.sequence)::numeric - g.low) / (g.high::numeric - g.low), 0) END AS used,
+       coalesce(pg_sequence_last_value(g.sequence), g.low) AS position
+  FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name;
+REVOKE ALL ON allwrite.range_use FROM PUBLIC;
+`

@@ -1,0 +1,115 @@
+/**
+ * Tables of the schema `allwrite`, and the helpers that the other scripts share.
+ *
+ * `ddl` and `sequence` are captured from the stream; `ddl` stays local, `sequence` is replicated row by row.
+ * `range` is UNLOGGED on purpose: decoding never shows it, and a crash or a copy to another machine empties it,
+ * which is exactly what must become of leased ranges then (`allwrite.settle()` voids what it does not know).
+ */
+export const tablesSql = String.raw`
+CREATE SCHEMA IF NOT EXISTS allwrite AUTHORIZATION allwrite;
+GRANT USAGE ON SCHEMA allwrite TO PUBLIC;
+
+CREATE TABLE IF NOT EXISTS allwrite.installed (version integer PRIMARY KEY);
+
+CREATE TABLE IF NOT EXISTS allwrite.ddl (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  statement text NOT NULL,
+  role text NOT NULL,
+  settings jsonb NOT NULL,
+  tables text[] NOT NULL,
+  kind text NOT NULL,
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id()
+);
+CREATE INDEX IF NOT EXISTS ddl_xid ON allwrite.ddl (xid);
+
+CREATE TABLE IF NOT EXISTS allwrite.secret (sha256 bytea PRIMARY KEY);
+
+-- next: the first value that no node has leased yet. epoch: raised when numbering starts over; voids older leases.
+CREATE TABLE IF NOT EXISTS allwrite.sequence (
+  name text PRIMARY KEY,
+  epoch integer NOT NULL DEFAULT 0,
+  next numeric NOT NULL,
+  increment bigint NOT NULL,
+  user_min bigint NOT NULL,
+  user_max bigint NOT NULL,
+  cycle boolean NOT NULL,
+  block bigint NOT NULL
+);
+
+-- What this node may draw: low..high, enforced by pg_sequence. opened: the declared bounds stand there for a moment.
+CREATE UNLOGGED TABLE IF NOT EXISTS allwrite.range (
+  sequence oid PRIMARY KEY,
+  name text NOT NULL,
+  filenode oid NOT NULL,
+  low bigint NOT NULL,
+  high bigint NOT NULL,
+  opened boolean NOT NULL DEFAULT false
+);
+
+REVOKE ALL ON ALL TABLES IN SCHEMA allwrite FROM PUBLIC;
+
+-- Did the current transaction (or a subtransaction of it) write the row with this xmin? Only for rows that a snapshot
+-- shows: visible and still in progress means own. age() counts from the current xid and is negative for newer subxids.
+CREATE OR REPLACE FUNCTION allwrite.own_write(xmin xid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  current xid8 := pg_current_xact_id_if_assigned();
+  distance integer := age(xmin);
+BEGIN
+  IF current IS NULL OR distance > 100000000 THEN RETURN false; END IF;
+  RETURN coalesce(pg_xact_status((current::text::numeric - distance)::text::xid8) = 'in progress', false);
+END $$;
+
+-- The role that a statement of this session runs as, outside SECURITY DEFINER functions (allwrite.ddl_start refuses those).
+CREATE OR REPLACE FUNCTION allwrite.session_role() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(nullif(current_setting('role'), 'none'), session_user::text)
+$$;
+
+-- What the meaning of a statement's text depends on. No SET clause: it must see the caller's search_path; so every
+-- name is qualified, and there is no operator in it.
+CREATE OR REPLACE FUNCTION allwrite.session_settings() RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT pg_catalog.jsonb_build_object(
+    'search_path', pg_catalog.current_setting('search_path'),
+    'default_tablespace', pg_catalog.current_setting('default_tablespace'),
+    'default_table_access_method', pg_catalog.current_setting('default_table_access_method'),
+    'default_toast_compression', pg_catalog.current_setting('default_toast_compression'),
+    'check_function_bodies', pg_catalog.current_setting('check_function_bodies'),
+    'DateStyle', pg_catalog.current_setting('DateStyle'),
+    'IntervalStyle', pg_catalog.current_setting('IntervalStyle'),
+    'TimeZone', pg_catalog.current_setting('TimeZone'),
+    'standard_conforming_strings', pg_catalog.current_setting('standard_conforming_strings'),
+    'backslash_quote', pg_catalog.current_setting('backslash_quote'),
+    'bytea_output', pg_catalog.current_setting('bytea_output'),
+    'extra_float_digits', pg_catalog.current_setting('extra_float_digits'),
+    'xmlbinary', pg_catalog.current_setting('xmlbinary'),
+    'xmloption', pg_catalog.current_setting('xmloption'),
+    'lc_monetary', pg_catalog.current_setting('lc_monetary'),
+    'array_nulls', pg_catalog.current_setting('array_nulls'),
+    'transform_null_equals', pg_catalog.current_setting('transform_null_equals'),
+    'quote_all_identifiers', pg_catalog.current_setting('quote_all_identifiers'),
+    'default_text_search_config', pg_catalog.current_setting('default_text_search_config'),
+    'createrole_self_grant', pg_catalog.current_setting('createrole_self_grant'),
+    'password_encryption', pg_catalog.current_setting('password_encryption'),
+    'row_security', pg_catalog.current_setting('row_security'))
+$$;
+
+-- User tables on which this backend holds a lock that keeps writers off: their table keys.
+CREATE OR REPLACE FUNCTION allwrite.locked_tables() RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(array_agg(DISTINCT n.nspname || '.' || c.relname), '{}')
+    FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted
+     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+     AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+     AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+     AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema', 'allwrite')
+$$;
+
+CREATE OR REPLACE FUNCTION allwrite.journal(statement text, role text, settings jsonb, tables text[], kind text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO allwrite.ddl (statement, role, settings, tables, kind) VALUES ($1, $2, $3, $4, $5)
+$$;
+REVOKE ALL ON FUNCTION allwrite.journal(text, text, jsonb, text[], text) FROM PUBLIC;
+`
