@@ -11,34 +11,19 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import { errorResponse, fieldsOfError } from '../../wire/pgwire/errors.ts'
 import {
-  authenticationOk,
-  authenticationSasl,
-  authenticationSaslContinue,
-  authenticationSaslFinal,
   backendKeyData,
   negotiateProtocolVersion,
   parameterStatus,
-  parseSaslInitialResponse,
   readyForQueryIdle,
 } from '../../wire/pgwire/login-messages.ts'
-import {
-  mockVerifier,
-  nonceBytes,
-  parseVerifier,
-  saslMessageBytesMax,
-  scramMechanism,
-  scramPlusMechanism,
-  scramServerFinal,
-  scramServerFirst,
-} from '../../wire/pgwire/scram.ts'
-import type { ScramKeys } from '../../wire/pgwire/scram.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { authenticate } from './authenticate.ts'
+import type { LookupRole } from './authenticate.ts'
 import { connectBackend } from './backend.ts'
 import type { Backend } from './backend.ts'
 import { ClosedError } from './byte-reader.ts'
@@ -50,19 +35,7 @@ import type { NodeGate } from './contract.ts'
 import { startSettings } from './start-settings.ts'
 import type { TlsSource } from './tls.ts'
 
-/** What pg_authid says of a role. */
-export interface RoleRecord {
-  /** rolpassword as stored; null: none. */
-  readonly verifier: string | null
-  readonly canLogin: boolean
-  readonly validUntil: Date | null
-  /** rolconnlimit; -1: none. Enforced by the local server itself, which counts its own backends. */
-  readonly connectionLimit: number
-  readonly superuser: boolean
-}
-
-/** The role of that exact name; undefined if there is none. Rejects when it can't be told: the client gets 57P03. */
-export type LookupRole = (name: string) => Promise<RoleRecord | undefined>
+export type { LookupRole, RoleRecord } from './authenticate.ts'
 
 /** A refused client, for the log: never holds a secret. */
 export interface Refusal {
@@ -246,46 +219,6 @@ const checkAdmission = (accepted: Socket, channel: Channel, user: string, contex
       sqlState: '28000',
       detail: "The role is reserved for the cluster's own connections.",
     })
-}
-
-/** The SCRAM exchange, to AuthenticationOk and the check that PostgreSQL makes after it. */
-const authenticate = async (channel: Channel, user: string, context: LoginContext): Promise<ScramKeys> => {
-  const { socket, endPointHash } = channel
-  const role = await context.lookupRole(user).catch((cause: unknown) => {
-    throw new AllwriteError('unavailable', 'the role could not be looked up', { cause })
-  })
-  const expired = role?.validUntil !== null && role?.validUntil !== undefined && role.validUntil.getTime() < Date.now()
-  const verifier =
-    (!expired && role?.verifier ? parseVerifier(role.verifier) : undefined) ?? mockVerifier(context.mockSecret, user)
-
-  const mechanisms = endPointHash ? [scramPlusMechanism, scramMechanism] : [scramMechanism]
-  socket.write(authenticationSasl(mechanisms))
-  const initial = parseSaslInitialResponse(await readSasl(channel))
-  const { mechanism } = initial
-  if (!mechanisms.includes(mechanism))
-    throw new AllwriteError('protocol', 'client selected an invalid SASL authentication mechanism')
-  let clientFirst = initial.data
-  if (clientFirst === undefined) {
-    socket.write(authenticationSaslContinue(Buffer.alloc(0)))
-    clientFirst = await readSasl(channel)
-  }
-  const first = scramServerFirst({ verifier, mechanism, endPointHash, nonce: randomBytes(nonceBytes) }, clientFirst)
-  socket.write(authenticationSaslContinue(first.message))
-  const result = scramServerFinal(first.state, await readSasl(channel))
-  if (!result.ok)
-    throw new AllwriteError('protocol', `password authentication failed for user "${user}"`, { sqlState: '28P01' })
-  socket.write(Buffer.concat([authenticationSaslFinal(result.serverFinal), authenticationOk()]))
-  if (!role?.canLogin)
-    throw new AllwriteError('protocol', `role "${user}" is not permitted to log in`, { sqlState: '28000' })
-  return result.keys
-}
-
-const readSasl = async (channel: Channel): Promise<Buffer> => {
-  const type = (await channel.reader.read(1))[0]
-  if (type !== 0x70) throw new AllwriteError('protocol', `expected SASL response, got message type ${type}`)
-  const length = (await channel.reader.read(4)).readUInt32BE(0) - 4
-  if (length < 0 || length > saslMessageBytesMax) throw new AllwriteError('protocol', 'invalid message length')
-  return channel.reader.read(length)
 }
 
 const checkDatabase = (asked: string, served: string): void => {
