@@ -11,6 +11,9 @@ import type pg from 'pg'
 import type { Cluster } from './cluster.ts'
 import { until } from './wait.ts'
 
+/** What of a cluster is compared. */
+export type Comparable = Pick<Cluster, 'nodes' | 'connect' | 'status'>
+
 /** Table name → `<rows> rows, md5 <sum of the sorted rows as text>`. */
 export type Checksums = Readonly<Record<string, string>>
 
@@ -76,7 +79,10 @@ export const catalogs = async (client: pg.Client): Promise<Readonly<Record<strin
 }
 
 /** What every node answers, by node id. */
-const fromEveryNode = async <T>(cluster: Cluster, ask: (client: pg.Client) => Promise<T>): Promise<Map<string, T>> => {
+const fromEveryNode = async <T>(
+  cluster: Comparable,
+  ask: (client: pg.Client) => Promise<T>,
+): Promise<Map<string, T>> => {
   const answers = await Promise.all(
     cluster.nodes.map(async ({ id }, index) => {
       const client = await cluster.connect(index + 1)
@@ -91,7 +97,7 @@ const fromEveryNode = async <T>(cluster: Cluster, ask: (client: pg.Client) => Pr
 }
 
 /** Waits until every node is serving at the same position with nothing left in the journal. Nobody may write meanwhile. */
-export const whenQuiescent = async (cluster: Cluster, msMax = 60_000): Promise<void> => {
+export const whenQuiescent = async (cluster: Comparable, msMax = 60_000): Promise<void> => {
   await until(
     'all nodes serve at the same position',
     async () => {
@@ -106,7 +112,14 @@ export const whenQuiescent = async (cluster: Cluster, msMax = 60_000): Promise<v
   )
 }
 
-const assertSame = async <T>(cluster: Cluster, ask: (client: pg.Client) => Promise<T>, msMax: number): Promise<T> => {
+/** Positions are equal already; what is left is a status that was some 100 ms old, ms. */
+const sameMsMax = 10_000
+
+const assertSame = async <T>(
+  cluster: Comparable,
+  ask: (client: pg.Client) => Promise<T>,
+  msMax: number,
+): Promise<T> => {
   let answers = new Map<string, T>()
   const compare = (): T => {
     const [first, ...others] = answers
@@ -134,16 +147,16 @@ const assertSame = async <T>(cluster: Cluster, ask: (client: pg.Client) => Promi
  * @returns the common checksums
  * @throws AssertionError with the difference
  */
-export const assertAllEqual = async (cluster: Cluster, msMax = 60_000): Promise<Checksums> => {
+export const assertAllEqual = async (cluster: Comparable, msMax = 60_000): Promise<Checksums> => {
   await whenQuiescent(cluster, msMax)
-  return assertSame(cluster, checksums, 10_000)
+  return assertSame(cluster, checksums, Math.min(msMax, sameMsMax))
 }
 
 /**
  * Every node's catalogs name the same objects, defined the same way.
  * @throws AssertionError with the difference
  */
-export const assertSameCatalogs = async (cluster: Cluster, msMax = 60_000): Promise<void> => {
+export const assertSameCatalogs = async (cluster: Comparable, msMax = 60_000): Promise<void> => {
   await whenQuiescent(cluster, msMax)
-  await assertSame(cluster, catalogs, 10_000)
+  await assertSame(cluster, catalogs, Math.min(msMax, sameMsMax))
 }
