@@ -26,8 +26,8 @@ import { familyOf, isAlive, processesOf, signal } from './processes.ts'
 import { run } from './tools.ts'
 import { until } from './wait.ts'
 
-/** `bin/allwrite` of this checkout; compiled, this file is dist/testing/cluster.js. */
-export const allwriteBin = fileURLToPath(new URL('../../bin/allwrite', import.meta.url))
+/** `bin/allwrite` of this checkout (compiled, this file is dist/testing/cluster.js); ALLWRITE_BIN names another. */
+export const allwriteBin = process.env['ALLWRITE_BIN'] ?? fileURLToPath(new URL('../../bin/allwrite', import.meta.url))
 
 /** Whether "cluster" means one plain PostgreSQL in this run. */
 export const isControl = process.env['ALLWRITE_TEST_CONTROL'] === '1'
