@@ -17,20 +17,35 @@ function one(text: string, facts?: SessionFacts): ClassifiedStatement {
   const { statements } = classifier.classify(text, facts)
   assert.equal(statements.length, 1, text)
   const [statement] = statements
-  assert.ok(statement)
+  assert.ok(statement !== undefined)
   return statement
 }
 
 function write(text: string): WriteStatement {
   const statement = one(text)
-  assert.equal(statement.kind, 'write', `${text}: ${JSON.stringify(statement)}`)
-  return statement as WriteStatement
+  assert.ok(statement.kind === 'write', `${text}: ${JSON.stringify(statement)}`)
+  return statement
 }
 
 const examples: Readonly<Record<string, readonly string[]>> = {
   empty: ['', ' ', ';', ';;', '-- only a comment', '/* nothing /* nested */ */ ;'],
-  invalid: ['selec 1', 'select 1; selec 2', "select 'open", 'select 1 /* open', 'insert into', 'create table (', 'begin; oops; commit'],
-  begin: ['begin', 'BEGIN;', 'begin work', 'start transaction', 'begin isolation level repeatable read, read only', '/* x */ begin -- y'],
+  invalid: [
+    'selec 1',
+    'select 1; selec 2',
+    "select 'open",
+    'select 1 /* open',
+    'insert into',
+    'create table (',
+    'begin; oops; commit',
+  ],
+  begin: [
+    'begin',
+    'BEGIN;',
+    'begin work',
+    'start transaction',
+    'begin isolation level repeatable read, read only',
+    '/* x */ begin -- y',
+  ],
   commit: ['commit', 'END', 'commit and chain', 'end transaction', 'commit work and no chain'],
   rollback: ['rollback', 'abort', 'ROLLBACK AND CHAIN', '/* */ rollback'],
   savepoint: ['savepoint a'],
@@ -65,6 +80,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'select * from other.t',
     'select * from unknown_table',
     'select t.f from t',
+    'select t.pg_restore_relation_stats from t',
     'select (t).writes from t',
     'select (x).f.y from t x',
     'select * from f()',
@@ -119,7 +135,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'create extension hstore',
     'drop owned by r',
     'select lo_create(0)',
-    "select xmlelement(name x, f())",
+    'select xmlelement(name x, f())',
   ],
   setting: [
     "set search_path = 'a', b",
@@ -149,11 +165,23 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'show transaction_read_only',
     'set session characteristics as transaction read write',
   ],
-  local: ['vacuum', 'vacuum full t', 'analyze t', 'checkpoint', 'reindex table t', 'cluster', 'listen a', 'unlisten *', 'discard all', 'discard plans', 'reindex (concurrently false) table t'],
+  local: [
+    'vacuum',
+    'vacuum full t',
+    'analyze t',
+    'checkpoint',
+    'reindex table t',
+    'cluster',
+    'listen a',
+    'unlisten *',
+    'discard all',
+    'discard plans',
+    'reindex (concurrently false) table t',
+  ],
   copy_in: ['copy t from stdin', 'copy t (a, b) from stdin with (format binary)'],
   journaled: [
     'create role r',
-    "create user r password null",
+    'create user r password null',
     'alter role r nologin',
     'alter role r rename to s',
     'drop user r',
@@ -188,7 +216,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'alter foreign table ft add column b int',
     'create user mapping for r server s',
     'import foreign schema a from server s into b',
-    'create language l',
+    'create language l handler h',
     'create materialized view m as select 1',
     'refresh materialized view m',
     'drop materialized view m',
@@ -231,7 +259,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
 }
 
 for (const [kind, texts] of Object.entries(examples)) {
-  describe(`${kind}`, () => {
+  describe(kind, () => {
     for (const text of texts) {
       test(`${kind}: ${text}`, () => {
         const statement = one(text)
@@ -244,7 +272,10 @@ for (const [kind, texts] of Object.entries(examples)) {
 test('every refusal has 0A000 and a message in the style of PostgreSQL', () => {
   for (const text of examples['refused'] ?? []) {
     const statement = one(text)
-    assert.ok(statement.kind === 'refused' && statement.sqlState === '0A000' && /supported/.test(statement.message), text)
+    assert.ok(
+      statement.kind === 'refused' && statement.sqlState === '0A000' && /supported/.test(statement.message),
+      text,
+    )
   }
 })
 
@@ -255,23 +286,25 @@ test('BEGIN says its mode and keeps what the user said', () => {
     'begin -- note': 'BEGIN READ WRITE',
     'begin read only': 'BEGIN READ ONLY',
     'begin read only read write': 'BEGIN READ WRITE',
-    'begin transaction isolation level repeatable read, deferrable': 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ WRITE, DEFERRABLE',
+    'begin transaction isolation level repeatable read, deferrable':
+      'BEGIN ISOLATION LEVEL REPEATABLE READ, READ WRITE, DEFERRABLE',
     'start transaction not deferrable read only': 'START TRANSACTION READ ONLY, NOT DEFERRABLE',
   }
   for (const [text, sent] of Object.entries(cases)) assert.equal(one(text).text, sent)
 })
 
 test('a Query with several statements is split: each piece is judged alone (RULES 4)', () => {
-  const { statements } = classifier.classify(
-    "select set_config('default_transaction_read_only','off',false); commit ;/* é😀 */ select f() ; begin read write;;",
-  )
+  const text =
+    "select set_config('default_transaction_read_only','off',false); commit ;/* é😀 */ select f() ; begin read write;;"
+  const { statements } = classifier.classify(text)
+  const place = (piece: string): number => Array.from(text.slice(0, text.indexOf(piece))).length
   assert.deepEqual(
     statements.map(({ kind, text, offset }) => [kind, text.trim(), offset]),
     [
       ['write', "select set_config('default_transaction_read_only','off',false)", 0],
-      ['commit', 'commit', 64],
-      ['write', 'select f()', 82],
-      ['begin', 'BEGIN READ WRITE', 95],
+      ['commit', 'commit', place('commit')],
+      ['write', 'select f()', place('select f')],
+      ['begin', 'BEGIN READ WRITE', place('begin')],
     ],
   )
 })
@@ -291,13 +324,19 @@ test('a semicolon inside a literal, a name, a comment, a body or a dollar quote 
 })
 
 test('fields of writes', () => {
-  assert.deepEqual(write('lock table s.a, b in share mode nowait').lockTable, [{ schema: 's', name: 'a', mode: 5 }, { name: 'b', mode: 5 }])
+  assert.deepEqual(write('lock table s.a, b in share mode nowait').lockTable, [
+    { schema: 's', name: 'a', mode: 5 },
+    { name: 'b', mode: 5 },
+  ])
   assert.equal(write('lock b').lockTable[0]?.mode, 8)
   assert.equal(write('truncate t restart identity').truncateRestart, true)
   assert.equal(write('truncate t').truncateRestart, false)
   assert.equal(write('insert into t values (1) returning a').returnsRows, true)
   assert.equal(write('insert into t values (1)').returnsRows, false)
-  assert.equal(write('insert into t select * from u where a = $1 on conflict (a) do update set b = excluded.b').opaque, false)
+  assert.equal(
+    write('insert into t select * from u where a = $1 on conflict (a) do update set b = excluded.b').opaque,
+    false,
+  )
   assert.equal(write('update t set a = a + 1, (b, c) = (select 1, 2) from u where t.a = u.a').opaque, false)
   assert.equal(write('insert into t values (f())').opaque, true)
   assert.equal(write('update t set a = 1 where b = writes()').opaque, true)
@@ -323,10 +362,19 @@ test('fields of writes', () => {
 })
 
 test('what acts outside the transaction is not retried', () => {
-  for (const text of ["select dblink('x', 'y')", 'select pg_advisory_lock(1)', "select public.dblink_exec('x')", 'insert into t values (setval($1, 1))'])
+  for (const text of [
+    "select dblink('x', 'y')",
+    'select pg_advisory_lock(1)',
+    "select public.dblink_exec('x')",
+    'insert into t values (setval($1, 1))',
+  ])
     assert.equal(write(text).retryable, false, text)
-  for (const text of ['insert into t values (1)', 'call p()', 'update t set a = f()', 'truncate t']) assert.equal(write(text).retryable, true, text)
-  const wary = createStatementClassifier({ harmless: { ...fixtureContext, hasExternalEffects: true }, cacheBytesMax: 1 << 16 })
+  for (const text of ['insert into t values (1)', 'call p()', 'update t set a = f()', 'truncate t'])
+    assert.equal(write(text).retryable, true, text)
+  const wary = createStatementClassifier({
+    harmless: { ...fixtureContext, hasExternalEffects: true },
+    cacheBytesMax: 1 << 16,
+  })
   for (const text of ['call p()', 'update t set a = f()']) {
     const [statement] = wary.classify(text).statements
     assert.ok(statement?.kind === 'write' && !statement.retryable, text)
@@ -337,13 +385,18 @@ test('UNLOGGED is taken out and told, positions stay', () => {
   const table = write('create /* é */ unlogged table unlogged (a int)')
   assert.equal(table.text, 'create /* é */          table unlogged (a int)')
   assert.match(table.notice ?? '', /UNLOGGED/)
-  assert.equal(write('select 1 as "unlogged" into unlogged table x').text, 'select 1 as "unlogged" into          table x')
+  assert.equal(
+    write('select 1 as "unlogged" into unlogged table x').text,
+    'select 1 as "unlogged" into          table x',
+  )
   assert.equal(write('create unlogged table x as select 1').text, 'create          table x as select 1')
 })
 
 test('the guard: the wish is recorded, nothing is sent', () => {
   const off = one('set default_transaction_read_only = off')
-  assert.ok(off.kind === 'guard_setting' && off.readOnly === false && off.text === '' && !off.local && off.action === 'set')
+  assert.ok(
+    off.kind === 'guard_setting' && off.readOnly === false && off.text === '' && !off.local && off.action === 'set',
+  )
   const odd = one("set default_transaction_read_only = 'maybe'")
   assert.ok(odd.kind === 'guard_setting' && odd.readOnly === undefined && odd.value === 'maybe')
   const both = one('set session characteristics as transaction isolation level repeatable read, read write')
@@ -353,7 +406,9 @@ test('the guard: the wish is recorded, nothing is sent', () => {
 
 test('settings carry name, value and scope', () => {
   const set = one('set local work_mem = 64')
-  assert.ok(set.kind === 'setting' && set.name === 'work_mem' && set.value === '64' && set.local && set.scope === 'transaction')
+  assert.ok(
+    set.kind === 'setting' && set.name === 'work_mem' && set.value === '64' && set.local && set.scope === 'transaction',
+  )
   const path = one("set search_path = a, 'B'")
   assert.ok(path.kind === 'setting' && path.value === 'a, B' && path.scope === 'session')
 })
@@ -386,6 +441,11 @@ test('huge and deeply nested texts end in a verdict, and the parser works on', (
   const rows = Array.from({ length: 40_000 }, (_, i) => `(${i}, 'row ${i}')`).join(',')
   const huge = one(`insert into t values ${rows}`)
   assert.ok(huge.kind === 'write' && huge.opaque && !huge.retryable)
+  const members = Array.from({ length: 60_000 }, (_, i) => i).join(',')
+  const read = one(`select * from t where a in (${members})`)
+  assert.ok(read.kind === 'write' && read.returnsRows && !read.ddl)
+  const into = one(`select * into n from t where a in (${members})`)
+  assert.ok(into.kind === 'write' && into.ddl && !into.returnsRows)
   for (const depth of [500, 5_000, 100_000]) {
     const nested = one(`select ${'('.repeat(depth)}1${')'.repeat(depth)}`)
     assert.ok(['harmless', 'write', 'refused', 'invalid'].includes(nested.kind), nested.kind)

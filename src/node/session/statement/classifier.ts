@@ -76,7 +76,8 @@ export function createStatementClassifier(options: ClassifierOptions): Statement
     const query = slow(text, facts)
     const [only] = query.statements
     // A rewritten text is not a template; a syntax error may lie in the very literal that was blanked.
-    if (query.statements.length === 1 && only !== undefined && mayKeep(only) && only.text === text) cache.keepTemplate(key, only)
+    if (query.statements.length === 1 && only !== undefined && mayKeep(only) && only.text === text)
+      cache.keepTemplate(key, only)
     return query
   }
 
@@ -118,18 +119,22 @@ const oneWord = /^[ \t\r\n]*(begin|commit|end|rollback|abort)[ \t\r\n]*;?[ \t\r\
 function wordStatement(text: string): ClassifiedQuery | undefined {
   const word = oneWord.exec(text)?.[1]?.toLowerCase()
   if (word === undefined) return undefined
-  if (word === 'begin') return single({ kind: 'begin', text: 'BEGIN READ WRITE', tag: 'BEGIN', offset: 0, readOnly: false })
-  if (word === 'commit' || word === 'end') return single({ kind: 'commit', text, tag: 'COMMIT', offset: 0, chain: false })
+  if (word === 'begin')
+    return single({ kind: 'begin', text: 'BEGIN READ WRITE', tag: 'BEGIN', offset: 0, readOnly: false })
+  if (word === 'commit' || word === 'end')
+    return single({ kind: 'commit', text, tag: 'COMMIT', offset: 0, chain: false })
   return single({ kind: 'rollback', text, tag: 'ROLLBACK', offset: 0, chain: false })
 }
 
 /**
- * A verdict without parsing for one statement that starts with INSERT, UPDATE or DELETE: the lexer has shown that it is one, and
- * the grammar has nothing else that starts so. Assumes the worst.
+ * A verdict without parsing for one statement that starts with INSERT, UPDATE, DELETE or SELECT: the lexer has shown that it is
+ * one, and the grammar has nothing else that starts so. Assumes the worst.
  */
 function hugeStatement(text: string, blanked: Blanked): ClassifiedStatement | undefined {
   const { firstWord, key } = blanked
-  if (firstWord !== 'insert' && firstWord !== 'update' && firstWord !== 'delete') return undefined
+  // SELECT may have INTO, which is DDL: only the parser tells it from a column of that name.
+  const read = firstWord === 'select' && !/\binto\b/i.test(key)
+  if (!read && firstWord !== 'insert' && firstWord !== 'update' && firstWord !== 'delete') return undefined
   return {
     kind: 'write',
     text,
@@ -138,7 +143,7 @@ function hugeStatement(text: string, blanked: Blanked): ClassifiedStatement | un
     retryable: false,
     ddl: false,
     opaque: true,
-    returnsRows: /\breturning\b/i.test(key),
+    returnsRows: read || /\breturning\b/i.test(key),
     copyOut: false,
     truncateRestart: false,
     createsTemp: false,

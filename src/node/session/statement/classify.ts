@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { ClassifiedStatement, HarmlessContext, LocalStatement, LockedTable, SessionFacts, WriteStatement } from './contract.ts'
+import type {
+  ClassifiedStatement,
+  HarmlessContext,
+  LocalStatement,
+  LockedTable,
+  SessionFacts,
+  WriteStatement,
+} from './contract.ts'
 import { isHarmlessQuery, isTransparent } from './harmless.ts'
 import { parse, replaceBytes, some, tokens } from './parser.ts'
 import type { Piece } from './parser.ts'
@@ -25,7 +32,8 @@ export interface ClassifyDeps {
 const holdOption = 0x20
 
 /** Built-in or contrib functions whose effect outlives a rollback, so running the statement again would show. */
-const outsideTransaction = /^(dblink.*|lo_export|lo_import|pg_logical_emit_message|pg_(try_)?advisory_(un)?lock(_shared|_all)?|pg_file_.*|pg_rotate_logfile|setval|setseed)$/
+const outsideTransaction =
+  /^(dblink.*|lo_export|lo_import|pg_logical_emit_message|pg_(try_)?advisory_(un)?lock(_shared|_all)?|pg_file_.*|pg_rotate_logfile|setval|setseed)$/
 
 /** Classifies one statement. Its text is the piece's source unless a rewrite is needed. */
 export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedStatement {
@@ -65,7 +73,9 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
     case 'RenameStmt':
       return body['renameType'] === 'OBJECT_ROLE' ? journaled(piece, tag) : classifyWrite(piece, tag, deps)
     case 'CommentStmt':
-      return body['objtype'] === 'OBJECT_ROLE' || body['objtype'] === 'OBJECT_DATABASE' ? journaled(piece, tag) : classifyWrite(piece, tag, deps)
+      return body['objtype'] === 'OBJECT_ROLE' || body['objtype'] === 'OBJECT_DATABASE'
+        ? journaled(piece, tag)
+        : classifyWrite(piece, tag, deps)
     case 'GrantStmt':
       return body['objtype'] === 'OBJECT_DATABASE' || body['objtype'] === 'OBJECT_PARAMETER_ACL'
         ? journaled(piece, tag)
@@ -80,7 +90,7 @@ function journaled(piece: Piece, tag: string): ClassifiedStatement {
 }
 
 function discardTarget(body: Tree): NonNullable<LocalStatement['discard']> {
-  switch (text(body['target'])) {
+  switch (text(body['target']) ?? '') {
     case 'DISCARD_PLANS':
       return 'plans'
     case 'DISCARD_TEMP':
@@ -98,7 +108,9 @@ function classifyRole(piece: Piece, tag: string, deps: ClassifyDeps): Classified
   if (refused !== undefined) return refused
   const rewritten = withoutPlaintext(body, source, deps.randomBytes)
   if (rewritten === undefined)
-    return refuse(source, tag, offset, 'this form of PASSWORD', { hint: "Write the password as a plain literal: PASSWORD '…'." })
+    return refuse(source, tag, offset, 'this form of PASSWORD', {
+      hint: "Write the password as a plain literal: PASSWORD '…'.",
+    })
   return { kind: 'journaled', text: rewritten, tag, offset }
 }
 
@@ -107,7 +119,9 @@ function classifyRead(piece: Piece, tag: string, deps: ClassifyDeps): Classified
   const { type, body, node, source, offset } = piece
   const harmless = (query: unknown): boolean => isHarmlessQuery(query, deps.harmless, deps.facts.temporaryObjects)
   if (type === 'SelectStmt') {
-    return harmless(node) ? { kind: 'harmless', text: source, tag, offset, copyOut: false } : classifyWrite(piece, tag, deps)
+    return harmless(node)
+      ? { kind: 'harmless', text: source, tag, offset, copyOut: false }
+      : classifyWrite(piece, tag, deps)
   }
   if (type === 'ExplainStmt') {
     if (!optionOn(body['options'], 'analyze') && harmless(body['query']))
@@ -141,7 +155,15 @@ const plainUtilities = new Set(
 /** Their queries run something that was not read here. */
 const alwaysOpaque = new Set(['DoStmt', 'CallStmt', 'ExecuteStmt', 'FetchStmt', 'ClosePortalStmt'])
 /** What they leave or show outside the transaction cannot be taken back and shown again. */
-const neverRetried = new Set(['CopyStmt', 'DeclareCursorStmt', 'FetchStmt', 'ClosePortalStmt', 'PrepareStmt', 'DeallocateStmt', 'LockStmt'])
+const neverRetried = new Set([
+  'CopyStmt',
+  'DeclareCursorStmt',
+  'FetchStmt',
+  'ClosePortalStmt',
+  'PrepareStmt',
+  'DeallocateStmt',
+  'LockStmt',
+])
 const createsNames = new Set(
   `ViewStmt CreateDomainStmt CompositeTypeStmt CreateEnumStmt CreateRangeStmt DefineStmt CreateExtensionStmt CreateSchemaStmt DoStmt
    CallStmt RuleStmt`.split(/\s+/),
@@ -151,7 +173,9 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
   const { type, body, source, offset } = piece
   const logged = withoutUnlogged(piece)
   if (logged === undefined)
-    return refuse(source, tag, offset, 'UNLOGGED inside another statement', { hint: 'Leave UNLOGGED out: the table would be logged anyway.' })
+    return refuse(source, tag, offset, 'UNLOGGED inside another statement', {
+      hint: 'Leave UNLOGGED out: the table would be logged anyway.',
+    })
   const inside = innerRefusal(piece, deps)
   if (inside !== undefined) return inside
   const isQuery = queryTypes.has(type)
@@ -163,7 +187,8 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
       detail: 'It would run inside COMMIT, after the transaction’s writes were collected.',
       hint: 'Use a cursor without WITH HOLD inside a transaction.',
     })
-  const notice = logged === source ? undefined : 'UNLOGGED is ignored: the table is created logged, so that every node has its rows'
+  const notice =
+    logged === source ? undefined : 'UNLOGGED is ignored: the table is created logged, so that every node has its rows'
   return {
     kind: 'write',
     text: logged,
@@ -173,7 +198,8 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     ddl: selectInto || (!isQuery && !plainUtilities.has(type)),
     opaque,
     returnsRows: returnsRows(type, body, selectInto),
-    copyOut: type === 'CopyStmt' && body['is_from'] !== true && body['filename'] === undefined && body['is_program'] !== true,
+    copyOut:
+      type === 'CopyStmt' && body['is_from'] !== true && body['filename'] === undefined && body['is_program'] !== true,
     truncateRestart: type === 'TruncateStmt' && body['restart_seqs'] === true,
     createsTemp: createsNames.has(type) || some(piece.node, (node) => node['relpersistence'] === 't'),
     lockTable: type === 'LockStmt' ? lockedTables(body) : [],
@@ -196,7 +222,10 @@ function isOpaque(piece: Piece, deps: ClassifyDeps): boolean {
 /** True if running it a second time might show: decided for the worse where unknown code may reach outside the database. */
 function actsOutside(piece: Piece, opaque: boolean, deps: ClassifyDeps): boolean {
   if (opaque && deps.harmless.hasExternalEffects) return true
-  return some(piece.node, (node) => isTree(node['FuncCall']) && outsideTransaction.test(names(node['FuncCall']['funcname']).at(-1) ?? ''))
+  return some(
+    piece.node,
+    (node) => isTree(node['FuncCall']) && outsideTransaction.test(names(node['FuncCall']['funcname']).at(-1) ?? ''),
+  )
 }
 
 function returnsRows(type: string, body: Tree, selectInto: boolean): boolean {
@@ -265,7 +294,8 @@ function withoutUnlogged(piece: Piece): string | undefined {
   if (!['CreateStmt', 'CreateTableAsStmt', 'CreateSeqStmt', 'SelectStmt'].includes(piece.type)) return undefined
   const all = tokens(piece.source)
   const index = all.findIndex(
-    (token, i) => token.text.toLowerCase() === 'unlogged' && ['create', 'into'].includes(all[i - 1]?.text.toLowerCase() ?? ''),
+    (token, i) =>
+      token.text.toLowerCase() === 'unlogged' && ['create', 'into'].includes(all[i - 1]?.text.toLowerCase() ?? ''),
   )
   const word = all[index]
   if (word === undefined) return undefined

@@ -32,7 +32,8 @@ const volatileButHarmless = new Set(
 )
 
 /** Declared STABLE or IMMUTABLE, but they assign an xid or run SQL they are given. */
-const writingThough = /^(txid_current|pg_current_xact_id|.*_to_xml.*|.*_to_xmlschema|ts_stat|ts_rewrite|pg_export_snapshot|set_config|nextval|setval)$/
+const writingThough =
+  /^(txid_current|pg_current_xact_id|.*_to_xml.*|.*_to_xmlschema|ts_stat|ts_rewrite|pg_export_snapshot|set_config|nextval|setval)$/
 
 const functionsSql = `
   SELECT p.proname, bool_or(p.oid >= 16384)::text, bool_or(p.provolatile = 'v' OR p.prokind = 'p')::text
@@ -101,7 +102,9 @@ export async function loadHarmlessContext(query: ContextQuery): Promise<Harmless
 }
 
 /** From (schema, name, plain) rows: by both names, or by name alone where every bearer of it is plain. */
-function namedLookup(rows: readonly (readonly (string | null)[])[]): (schema: string | undefined, name: string) => boolean {
+function namedLookup(
+  rows: readonly (readonly (string | null)[])[],
+): (schema: string | undefined, name: string) => boolean {
   const qualified = new Set<string>()
   const anywhere = new Map<string, boolean>()
   // A NUL cannot be part of a name.

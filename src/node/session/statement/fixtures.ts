@@ -6,13 +6,44 @@
 import type { HarmlessContext } from './contract.ts'
 
 const plainTables = new Set(['t', 'u', 'accounts', 'sbtest1', 'pg_class'])
-const plainTypes = new Set(['text', 'int4', 'int8', 'numeric', 'varchar', 'timestamptz', 'date', 'interval', 'bool', 'regclass', 'mood'])
-const builtins = new Set(['count', 'sum', 'max', 'min', 'lower', 'now', 'coalesce', 'generate_series', 'pg_backend_pid', 'random', 'abs', 'length', 'timezone', 'extract', 'substring', 'like_escape', 'row_number'])
+const plainTypes = new Set([
+  'text',
+  'int4',
+  'int8',
+  'numeric',
+  'varchar',
+  'timestamptz',
+  'date',
+  'interval',
+  'bool',
+  'regclass',
+  'mood',
+])
+const builtins = new Set([
+  'count',
+  'sum',
+  'max',
+  'min',
+  'lower',
+  'now',
+  'coalesce',
+  'generate_series',
+  'pg_backend_pid',
+  'random',
+  'abs',
+  'length',
+  'timezone',
+  'extract',
+  'substring',
+  'like_escape',
+  'row_number',
+])
 const userFunctions = new Set(['f', 'writes', 'lower_user'])
 
 /** Tables t, u, accounts, sbtest1 are plain; v is a view; f, writes are user functions; d is a domain. */
 export const fixtureContext: HarmlessContext = {
-  isPlainRelation: (schema, name) => plainTables.has(name) && (schema === undefined || schema === 'public' || schema === 'pg_catalog'),
+  isPlainRelation: (schema, name) =>
+    plainTables.has(name) && (schema === undefined || schema === 'public' || schema === 'pg_catalog'),
   isPlainType: (schema, name) => plainTypes.has(name) && (schema === undefined || schema === 'pg_catalog'),
   isUserFunctionName: (name) => userFunctions.has(name),
   isNonVolatileBuiltin: (name) => builtins.has(name),

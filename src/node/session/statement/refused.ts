@@ -13,8 +13,22 @@ interface Explanation {
 }
 
 /** A refusal in PostgreSQL's style: `<feature> is not supported`. */
-export function refuse(source: string, tag: string, offset: number, feature: string, explanation: Explanation = {}): RefusedStatement {
-  return { kind: 'refused', text: source, tag, offset, message: `${feature} is not supported`, sqlState: '0A000', ...explanation }
+export function refuse(
+  source: string,
+  tag: string,
+  offset: number,
+  feature: string,
+  explanation: Explanation = {},
+): RefusedStatement {
+  return {
+    kind: 'refused',
+    text: source,
+    tag,
+    offset,
+    message: `${feature} is not supported`,
+    sqlState: '0A000',
+    ...explanation,
+  }
 }
 
 /** Isolation that would hold on this node only (RULES 15). */
@@ -25,7 +39,8 @@ export function serializableRefused(source: string, tag: string, offset: number)
     tag,
     offset,
     message: 'isolation level SERIALIZABLE is not supported yet',
-    detail: 'PostgreSQL would only see the reads of this node, so the transaction would not be serializable across the cluster.',
+    detail:
+      'PostgreSQL would only see the reads of this node, so the transaction would not be serializable across the cluster.',
     hint: 'Use REPEATABLE READ, which is snapshot isolation across all nodes.',
     sqlState: '0A000',
   }
@@ -90,10 +105,17 @@ const concurrently = {
 }
 
 /** The refusal of a node, or undefined if it may run. Looks at the node itself, not at queries inside it. */
-export function refusal(type: string, body: Tree, source: string, tag: string, offset: number): RefusedStatement | undefined {
+export function refusal(
+  type: string,
+  body: Tree,
+  source: string,
+  tag: string,
+  offset: number,
+): RefusedStatement | undefined {
   const always = refusedNodes[type]
   if (always !== undefined) return refuse(source, tag, offset, always[0], always[1])
-  const no = (feature: string, explanation?: Explanation): RefusedStatement => refuse(source, tag, offset, feature, explanation)
+  const no = (feature: string, explanation?: Explanation): RefusedStatement =>
+    refuse(source, tag, offset, feature, explanation)
   switch (type) {
     case 'IndexStmt':
       return body['concurrent'] === true ? no('CREATE INDEX CONCURRENTLY', concurrently) : undefined
@@ -113,7 +135,12 @@ export function refusal(type: string, body: Tree, source: string, tag: string, o
     }
     case 'GrantStmt': {
       const object = text(body['objtype'])
-      if (object === 'OBJECT_LARGEOBJECT' || object === 'OBJECT_TABLESPACE' || object === 'OBJECT_FDW' || object === 'OBJECT_FOREIGN_SERVER')
+      if (
+        object === 'OBJECT_LARGEOBJECT' ||
+        object === 'OBJECT_TABLESPACE' ||
+        object === 'OBJECT_FDW' ||
+        object === 'OBJECT_FOREIGN_SERVER'
+      )
         return no(`GRANT or REVOKE on ${refusedObjects[object] ?? object}`)
       return undefined
     }
@@ -125,7 +152,10 @@ export function refusal(type: string, body: Tree, source: string, tag: string, o
     }
     case 'CreateTableAsStmt':
       return body['objtype'] === 'OBJECT_MATVIEW'
-        ? no('CREATE MATERIALIZED VIEW', { detail: 'Its rows do not show in the replication stream.', hint: 'Use a view, or CREATE TABLE AS.' })
+        ? no('CREATE MATERIALIZED VIEW', {
+            detail: 'Its rows do not show in the replication stream.',
+            hint: 'Use a view, or CREATE TABLE AS.',
+          })
         : undefined
     case 'AlterTableStmt':
       return refusedAlterTable(body, no)
@@ -136,13 +166,17 @@ export function refusal(type: string, body: Tree, source: string, tag: string, o
   }
 }
 
-function refusedAlterTable(body: Tree, no: (feature: string, explanation?: Explanation) => RefusedStatement): RefusedStatement | undefined {
+function refusedAlterTable(
+  body: Tree,
+  no: (feature: string, explanation?: Explanation) => RefusedStatement,
+): RefusedStatement | undefined {
   const object = refusedObjects[text(body['objtype']) ?? '']
   if (object !== undefined) return no(`ALTER ${object}`)
   for (const item of list(body['cmds'])) {
     const command = tree(tree(item)['AlterTableCmd'])
     const subtype = text(command['subtype'])
-    if (subtype === 'AT_SetUnLogged') return no('ALTER … SET UNLOGGED', { detail: 'Rows of an unlogged table would stay on this node.' })
+    if (subtype === 'AT_SetUnLogged')
+      return no('ALTER … SET UNLOGGED', { detail: 'Rows of an unlogged table would stay on this node.' })
     if (subtype === 'AT_DetachPartitionFinalize') return no('DETACH PARTITION … FINALIZE')
     if (subtype !== 'AT_DetachPartition') continue
     const definition = tree(command['def'])

@@ -10,7 +10,11 @@ before(loadParser)
 const salt = Buffer.from('0123456789abcdef')
 
 function journaled(text: string): string {
-  const classifier = createStatementClassifier({ harmless: fixtureContext, cacheBytesMax: 1 << 16, randomBytes: () => salt })
+  const classifier = createStatementClassifier({
+    harmless: fixtureContext,
+    cacheBytesMax: 1 << 16,
+    randomBytes: () => salt,
+  })
   const [statement] = classifier.classify(text).statements
   assert.equal(statement?.kind, 'journaled', `${text}: ${JSON.stringify(statement)}`)
   return statement.text

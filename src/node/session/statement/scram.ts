@@ -37,7 +37,8 @@ const spaces = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/gu
 /** RFC 3454 table B.1: mapped to nothing. A list of alternatives, since some of them combine with their neighbours. */
 const nothing = /\u00ad|\u034f|\u1806|\u180b|\u180c|\u180d|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/gu
 /** RFC 3454 tables C.2.1 to C.9, as far as they are ranges. PostgreSQL then takes the password as it is. */
-const prohibited = /\p{Cc}|\p{Cs}|\p{Co}|[\u06dd\u070f\u180e\u2028-\u202e\u2061-\u2063\u206a-\u206f\u2ff0-\u2ffb\ufff9-\ufffd\u0340\u0341]/u
+const prohibited =
+  /\p{Cc}|\p{Cs}|\p{Co}|\u0340|\u0341|\u06dd|\u070f|\u180e|[\u2028-\u202e]|[\u2061-\u2063]|[\u206a-\u206f]|[\u2ff0-\u2ffb]|[\ufff9-\ufffd]/u
 
 /**
  * SASLprep as PostgreSQL does it: ASCII passes; what is prohibited passes unchanged. Not exact for characters that Unicode 3.2

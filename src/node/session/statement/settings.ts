@@ -33,13 +33,20 @@ const refusedSettings: Readonly<Record<string, string>> = {
 }
 
 /** Client encodings in which a byte of a character may look like a backslash or a letter (utils/mb, "client only"). */
-const unsafeEncoding = /^(sjis|mskanji|shiftjis|win932|windows932|shiftjis2004|big5|win950|windows950|gbk|win936|windows936|uhc|win949|windows949|johab|gb18030)$/
+const unsafeEncoding =
+  /^(sjis|mskanji|shiftjis|win932|windows932|shiftjis2004|big5|win950|windows950|gbk|win936|windows936|uhc|win949|windows949|johab|gb18030)$/
 
 /**
  * Why a setting may not have a value: also for SET clauses of functions and roles, and start-up options.
  * `value` undefined: reset or default, which is always allowed unless the name itself is refused.
  */
-export function settingRefusal(name: string, value: string | undefined, source: string, tag: string, offset: number): RefusedStatement | undefined {
+export function settingRefusal(
+  name: string,
+  value: string | undefined,
+  source: string,
+  tag: string,
+  offset: number,
+): RefusedStatement | undefined {
   const setting = name.toLowerCase()
   const reason = refusedSettings[setting]
   if (reason !== undefined) return refuse(source, tag, offset, `changing parameter "${setting}"`, { detail: reason })
@@ -58,7 +65,12 @@ export function settingRefusal(name: string, value: string | undefined, source: 
 }
 
 /** The refusal of a SET clause inside another statement (CREATE FUNCTION … SET, ALTER ROLE … SET), or undefined. */
-export function setClauseRefusal(clause: Tree, source: string, tag: string, offset: number): RefusedStatement | undefined {
+export function setClauseRefusal(
+  clause: Tree,
+  source: string,
+  tag: string,
+  offset: number,
+): RefusedStatement | undefined {
   const name = text(clause['name'])
   if (name === undefined) return undefined
   if (clause['kind'] === 'VAR_SET_MULTI') {
@@ -80,7 +92,8 @@ export function classifySet(body: Tree, source: string, offset: number): Classif
   const name = (text(body['name']) ?? '').toLowerCase()
   const local = body['is_local'] === true
   const kind = text(body['kind'])
-  if (kind === 'VAR_RESET_ALL') return setting({ text: source, tag: 'RESET', offset, action: 'reset_all', name: 'all', local })
+  if (kind === 'VAR_RESET_ALL')
+    return setting({ text: source, tag: 'RESET', offset, action: 'reset_all', name: 'all', local })
   if (kind === 'VAR_SET_MULTI') return classifyModes(name, body, source, offset)
   const action = kind === 'VAR_RESET' ? 'reset' : 'set'
   const tag = action === 'reset' ? 'RESET' : 'SET'
@@ -118,7 +131,11 @@ export function classifySet(body: Tree, source: string, offset: number): Classif
 }
 
 function setting(fields: Omit<SettingStatement, 'kind' | 'scope'>): SettingStatement {
-  const transaction = fields.local || fields.action === 'transaction' || fields.action === 'constraints' || fields.name.startsWith('transaction_')
+  const transaction =
+    fields.local ||
+    fields.action === 'transaction' ||
+    fields.action === 'constraints' ||
+    fields.name.startsWith('transaction_')
   return { kind: 'setting', scope: transaction ? 'transaction' : 'session', ...fields }
 }
 
@@ -129,7 +146,8 @@ function classifyModes(name: string, body: Tree, source: string, offset: number)
   const common = { tag: 'SET', offset, local: false }
   if (name !== 'session characteristics')
     return setting({ ...common, text: source, action: 'transaction', name: 'transaction', modes })
-  if (modes.readOnly === undefined) return setting({ ...common, text: source, action: 'characteristics', name: 'characteristics', modes })
+  if (modes.readOnly === undefined)
+    return setting({ ...common, text: source, action: 'characteristics', name: 'characteristics', modes })
   const { readOnly, ...others } = modes
   const rest = modesText(others)
   return {
@@ -153,7 +171,14 @@ export function classifyShow(body: Tree, source: string, offset: number): Classi
 
 /** SET CONSTRAINTS. */
 export function classifyConstraints(source: string, offset: number): ClassifiedStatement {
-  return setting({ text: source, tag: 'SET CONSTRAINTS', offset, action: 'constraints', name: 'constraints', local: true })
+  return setting({
+    text: source,
+    tag: 'SET CONSTRAINTS',
+    offset,
+    action: 'constraints',
+    name: 'constraints',
+    local: true,
+  })
 }
 
 /** Any SET clause anywhere below: functions, roles, procedures. */

@@ -72,7 +72,18 @@ export function commandTag(type: string, body: Tree): string {
   const object = text(body['removeType'] ?? body['renameType'] ?? body['objectType'] ?? body['objtype'])
   const name = object?.replace(/^OBJECT_/, '').replaceAll('_', ' ')
   if (type === 'DropStmt') return `DROP ${name ?? ''}`
-  if (type === 'AlterTableStmt' || type === 'RenameStmt' || type === 'AlterOwnerStmt' || type === 'AlterObjectSchemaStmt')
+  if (
+    type === 'AlterTableStmt' ||
+    type === 'RenameStmt' ||
+    type === 'AlterOwnerStmt' ||
+    type === 'AlterObjectSchemaStmt'
+  )
     return `ALTER ${name ?? 'TABLE'}`
-  return fixed[type] ?? type.replace(/Stmt$/, '').replace(/([a-z])([A-Z])/g, '$1 $2').toUpperCase()
+  return (
+    fixed[type] ??
+    type
+      .replace(/Stmt$/, '')
+      .replace(/([a-z])([A-Z])/g, '$1 $2')
+      .toUpperCase()
+  )
 }

@@ -10,16 +10,18 @@ import { constant, list, text, tree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
 /** A transaction_mode_list; of repeated modes the last wins, as in PostgreSQL. `serializable` is reported apart. */
-export function transactionModes(options: unknown): { readonly modes: TransactionModes; readonly serializable: boolean } {
+export function transactionModes(options: unknown): {
+  readonly modes: TransactionModes
+  readonly serializable: boolean
+} {
   let modes: TransactionModes = {}
   let serializable = false
   for (const item of list(options)) {
     const option = tree(tree(item)['DefElem'])
     const value = constant(option['arg']) ?? ''
-    switch (text(option['defname'])) {
+    switch (text(option['defname']) ?? '') {
       case 'transaction_isolation':
-        serializable = value.toLowerCase() === 'serializable'
-        if (isIsolation(value.toLowerCase())) modes = { ...modes, isolation: value.toLowerCase() as Isolation }
+        ;({ serializable, modes } = withIsolation(modes, value.toLowerCase()))
         break
       case 'transaction_read_only':
         modes = { ...modes, readOnly: value !== '0' }
@@ -31,6 +33,10 @@ export function transactionModes(options: unknown): { readonly modes: Transactio
     }
   }
   return { modes, serializable }
+}
+
+function withIsolation(modes: TransactionModes, level: string): { modes: TransactionModes; serializable: boolean } {
+  return { modes: isIsolation(level) ? { ...modes, isolation: level } : modes, serializable: level === 'serializable' }
 }
 
 function isIsolation(word: string): word is Isolation {
@@ -50,7 +56,7 @@ export function modesText(modes: TransactionModes): string {
 export function classifyTransaction(body: Tree, source: string, offset: number): ClassifiedStatement {
   const name = text(body['savepoint_name']) ?? ''
   const chain = body['chain'] === true
-  switch (text(body['kind'])) {
+  switch (text(body['kind']) ?? '') {
     case 'TRANS_STMT_BEGIN':
     case 'TRANS_STMT_START': {
       const tag = body['kind'] === 'TRANS_STMT_START' ? 'START TRANSACTION' : 'BEGIN'

@@ -44,23 +44,28 @@ export function constant(value: unknown): string | undefined {
   switch (type) {
     case 'A_Const':
       if (isTree(body['sval'])) return text(body['sval']['sval']) ?? ''
-      if (isTree(body['ival'])) return String(body['ival']['ival'] ?? 0)
+      if (isTree(body['ival'])) return scalar(body['ival']['ival'], '0')
       if (isTree(body['fval'])) return text(body['fval']['fval']) ?? ''
-      if (isTree(body['boolval'])) return String(body['boolval']['boolval'] ?? false)
+      if (isTree(body['boolval'])) return scalar(body['boolval']['boolval'], 'false')
       return undefined
     case 'TypeCast':
       return constant(body['arg'])
     case 'String':
       return text(body['sval']) ?? ''
     case 'Integer':
-      return String(body['ival'] ?? 0)
+      return scalar(body['ival'], '0')
     case 'Float':
       return text(body['fval']) ?? ''
     case 'Boolean':
-      return String(body['boolval'] ?? false)
+      return scalar(body['boolval'], 'false')
     default:
       return undefined
   }
+}
+
+/** A number or boolean as text; protobuf JSON leaves out zero and false. */
+function scalar(value: unknown, absent: string): string {
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : absent
 }
 
 /** PostgreSQL's boolean words, unique prefixes included (utils/adt/bool.c, parse_bool_with_len). */
