@@ -13,6 +13,7 @@ import { promisify } from 'node:util'
 import { AllwriteError } from '../core/errors.ts'
 import { privateDir } from './runtime-dir.ts'
 import { restoreLibraryLinks } from './symlinks.ts'
+import { wordsOf } from './system-error.ts'
 
 /** Where the two programs are, and what they need to run. */
 export interface PostgresBinaries {
@@ -95,7 +96,7 @@ function requireExecutable(program: string, own: boolean): void {
     accessSync(program, constants.X_OK)
   } catch (thrown) {
     throw new AllwriteError('configuration', `"${program}" can not be executed`, {
-      detail: thrown instanceof Error ? thrown.message : String(thrown),
+      detail: wordsOf(thrown),
       hint: own
         ? 'Reinstall the dependencies with "npm ci".'
         : '--pg-bin must name the folder with "postgres" and "initdb", such as /usr/lib/postgresql/18/bin.',
@@ -112,7 +113,7 @@ async function readVersion(postgres: string, env: Readonly<Record<string, string
     throw new Error(`unexpected answer to --version: ${stdout.slice(0, 200)}`)
   } catch (thrown) {
     throw new AllwriteError('configuration', `could not ask "${postgres}" for its version`, {
-      detail: thrown instanceof Error ? thrown.message : String(thrown),
+      detail: wordsOf(thrown),
       cause: thrown,
     })
   }

@@ -14,6 +14,7 @@ import { promisify } from 'node:util'
 import { AllwriteError } from '../core/errors.ts'
 import type { PostgresBinaries } from './binaries.ts'
 import { assertReachable, ensureOwned, serverIdentity, type Identity } from './identity.ts'
+import { wordsOf } from './system-error.ts'
 
 /** The superuser that initdb makes: the agent's own role. */
 export const superuser = 'allwrite'
@@ -64,32 +65,31 @@ async function runInitdb(
   passwordFile: string,
   identity: Identity | undefined,
 ): Promise<void> {
-  const common = [
-    ...['-D', folder, '-U', superuser, `--pwfile=${passwordFile}`, '--encoding=UTF8', '--data-checksums'],
-    ...['--auth=scram-sha-256', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
-    ...(options.fsync ? [] : ['--no-sync']),
-  ]
+  const common = `-U ${superuser} --encoding=UTF8 --data-checksums --auth=scram-sha-256 --no-instructions
+    --locale-provider=builtin --builtin-locale=C.UTF-8 ${options.fsync ? '' : '--no-sync'}`
+    .trim()
+    .split(/\s+/)
   const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', ...timeZone(), ...options.binaries.env }
   const run = (locale: string) =>
-    promisify(execFile)(options.binaries.initdb, [...common, `--locale=${locale}`], {
-      env,
-      // initdb wants to be able to enter its working folder.
-      cwd: '/',
-      ...(identity ? { uid: identity.uid, gid: identity.gid } : {}),
-    })
+    promisify(execFile)(
+      options.binaries.initdb,
+      [...common, `--locale=${locale}`, `--pwfile=${passwordFile}`, '-D', folder],
+      {
+        env,
+        // initdb wants to be able to enter its working folder.
+        cwd: '/',
+        ...(identity ? { uid: identity.uid, gid: identity.gid } : {}),
+      },
+    )
   try {
     await run('C.UTF-8').catch(async (thrown: unknown) => {
       // A libc without C.UTF-8 (it came with glibc 2.35): its messages and LC_CTYPE then are C's; order is the same.
-      if (!String((thrown as { stderr?: string }).stderr).includes('invalid locale name')) throw thrown
+      if (!wordsOf(thrown).includes('invalid locale name')) throw thrown
       for (const name of await readdir(folder)) rmSync(join(folder, name), { recursive: true, force: true })
       await run('C')
     })
   } catch (thrown) {
-    const { stderr } = thrown as { stderr?: string }
-    throw new AllwriteError('postgres', 'initdb failed', {
-      detail: stderr?.trim().slice(-1000) || String(thrown),
-      cause: thrown,
-    })
+    throw new AllwriteError('postgres', 'initdb failed', { detail: wordsOf(thrown).slice(-1000), cause: thrown })
   }
 }
 
@@ -146,7 +146,7 @@ export function checkDataDir(dataDir: string, major: number): 'absent' | 'ours' 
     names = readdirSync(dataDir)
   } catch (thrown) {
     throw new AllwriteError('configuration', `could not read "${dataDir}"`, {
-      detail: thrown instanceof Error ? thrown.message : String(thrown),
+      detail: wordsOf(thrown),
       hint: 'Run allwrite as the user who made the cluster.',
       cause: thrown,
     })
@@ -184,7 +184,7 @@ function readMajor(dataDir: string): number | undefined {
 /** A name beside `target` to build it under. Removes what a killed predecessor left there, its password file included. */
 function unfinishedName(target: string): string {
   const prefix = `${basename(target)}.new-`
-  for (const name of readdirSync(dirname(target)).filter((name) => name.startsWith(prefix))) {
+  for (const name of readdirSync(dirname(target)).filter((found) => found.startsWith(prefix))) {
     rmSync(join(dirname(target), name), { recursive: true, force: true })
   }
   return `${target}.new-${randomBytes(4).toString('hex')}`

@@ -4,6 +4,7 @@
  * @module
  */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { systemCode } from './system-error.ts'
 
 /** True while a process with this id exists; a zombie counts as ended, since nothing of it runs any more. */
 export function processAlive(pid: number): boolean {
@@ -11,7 +12,7 @@ export function processAlive(pid: number): boolean {
     process.kill(pid, 0)
   } catch (thrown) {
     // EPERM: it exists, but belongs to someone else.
-    return (thrown as NodeJS.ErrnoException).code === 'EPERM' && processState(pid) !== 'Z'
+    return systemCode(thrown) === 'EPERM' && processState(pid) !== 'Z'
   }
   return processState(pid) !== 'Z'
 }

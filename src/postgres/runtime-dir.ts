@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { AllwriteError } from '../core/errors.ts'
 import { closedFolder, serverIdentity } from './identity.ts'
+import { systemCode } from './system-error.ts'
 
 /** Bytes of a Unix socket's path that Linux accepts (unix(7): sun_path is 108 bytes with its final zero). */
 export const socketPathBytesMax = 107
@@ -54,7 +55,7 @@ export function privateDir(path: string, mode: number): string {
   try {
     mkdirSync(path, { mode })
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw AllwriteError.from(thrown, 'configuration')
+    if (systemCode(thrown) !== 'EEXIST') throw AllwriteError.from(thrown, 'configuration')
   }
   // lstat: a symbolic link planted there must not lead us elsewhere.
   const stat = lstatSync(path)

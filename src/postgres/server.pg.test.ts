@@ -2,7 +2,7 @@ import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/stri
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import pg from 'pg'
+import { Client } from 'pg'
 import { AllwriteError } from '../core/errors.ts'
 import {
   checkDataDir,
@@ -45,7 +45,7 @@ async function newNode() {
 }
 
 async function query(socketDir: string, text: string): Promise<unknown[]> {
-  const client = new pg.Client({ host: socketDir, port: 5432, user: 'allwrite', password, database: 'postgres' })
+  const client = new Client({ host: socketDir, port: 5432, user: 'allwrite', password, database: 'postgres' })
   client.on('error', () => undefined)
   await client.connect()
   try {
@@ -79,7 +79,7 @@ test('a started server answers at once, as UTF-8, C.UTF-8, with checksums and ou
 test('a wrong password is refused on the socket', async () => {
   const options = await newNode()
   await using server = await startPostgres(options)
-  const client = new pg.Client({
+  const client = new Client({
     host: server.socketDir,
     port: 5432,
     user: 'allwrite',
@@ -114,7 +114,7 @@ test('a leftover server is ended, and the next one starts on its folder', async 
 test('backends that outlive a killed postmaster are found and ended', async () => {
   const options = await newNode()
   const first = await startPostgres(options)
-  const client = new pg.Client({ host: first.socketDir, port: 5432, user: 'allwrite', password, database: 'postgres' })
+  const client = new Client({ host: first.socketDir, port: 5432, user: 'allwrite', password, database: 'postgres' })
   client.on('error', () => undefined)
   await client.connect()
   // A stopped backend does not notice that its postmaster died.

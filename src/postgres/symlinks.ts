@@ -6,7 +6,8 @@
  */
 import { lstatSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import { AllwriteError, assert } from '../core/errors.ts'
+import { AllwriteError } from '../core/errors.ts'
+import { systemCode, wordsOf } from './system-error.ts'
 
 interface Link {
   readonly source: string
@@ -29,7 +30,7 @@ export function restoreLibraryLinks(packageDir: string, spareDir: () => string):
     }
     return undefined
   } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code
+    const code = systemCode(thrown)
     if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw AllwriteError.from(thrown, 'configuration')
   }
   const folder = spareDir()
@@ -41,17 +42,21 @@ export function restoreLibraryLinks(packageDir: string, spareDir: () => string):
 function readLinks(packageDir: string): readonly Link[] {
   const path = join(packageDir, 'native', 'pg-symlinks.json')
   try {
-    const links = JSON.parse(readFileSync(path, 'utf8')) as readonly Link[]
-    for (const { source, target } of links) {
-      assert(!source.includes('..') && !target.includes('..'), 'package links stay inside the package')
-    }
-    return links
+    const links: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    if (Array.isArray(links) && links.every(isLink)) return links
+    throw new Error('not a list of links inside the package')
   } catch (thrown) {
     throw new AllwriteError('configuration', `could not read "${path}"`, {
+      detail: wordsOf(thrown),
       hint: 'Reinstall the dependencies with "npm ci".',
       cause: thrown,
     })
   }
+}
+
+function isLink(value: unknown): value is Link {
+  if (typeof value !== 'object' || value === null || !('source' in value) || !('target' in value)) return false
+  return [value.source, value.target].every((path) => typeof path === 'string' && !path.split('/').includes('..'))
 }
 
 function makeLink(destination: string, path: string): void {
