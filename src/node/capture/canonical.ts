@@ -63,20 +63,12 @@ export const equalityOf = (type: TypeName, collationDeterministic: boolean): Equ
 
 /** Bytes of `value` that are equal exactly where the values are; mostly a view of it. Never asked for `none`. */
 export const canonical = (form: Equality['form'], value: Uint8Array): Uint8Array => {
-  switch (form) {
-    case 'number':
-      return trimFraction(value, value.length)
-    case 'float':
-      // -0 equals 0; every other float has one shortest text.
-      return value.length === 2 && value[0] === minus && value[1] === zero ? value.subarray(1) : value
-    case 'blank_padded':
-      return trimBlanks(value)
-    case 'jsonb':
-      return jsonbCanonical(value)
-    case 'text':
-    case 'none':
-      return value
-  }
+  if (form === 'number') return trimFraction(value, value.length)
+  // -0 equals 0; every other float has one shortest text.
+  if (form === 'float') return value.length === 2 && value[0] === minus && value[1] === zero ? value.subarray(1) : value
+  if (form === 'blank_padded') return trimBlanks(value)
+  if (form === 'jsonb') return jsonbCanonical(value)
+  return value
 }
 
 const minus = 0x2d

@@ -214,16 +214,11 @@ const scratch = hashWords()
 /** Names one index's key. False where a NULL leaves none. */
 const indexKey = (sink: Sink, index: IndexPlan, values: readonly Value[], tag: number): boolean => {
   const flags = tag | (index.deferrable ? KeyFlag.early : 0)
-  switch (hashIndex(index, values, scratch)) {
-    case 'key':
-      sink.row(index.table, scratch, flags, index, values, index.at)
-      return true
-    case 'none':
-      return false
-    case 'unknown':
-      sink.table(index.table, LockMode.update | (flags & KeyFlag.early))
-      return true
-  }
+  const outcome = hashIndex(index, values, scratch)
+  if (outcome === 'none') return false
+  if (outcome === 'key') sink.row(index.table, scratch, flags, index, values, index.at)
+  else sink.table(index.table, LockMode.update | (flags & KeyFlag.early))
+  return true
 }
 
 const parentKey = (sink: Sink, index: IndexPlan, values: readonly Value[]): void => {
