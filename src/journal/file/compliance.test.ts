@@ -1,11 +1,34 @@
 import type { Journal } from '../contract.ts'
 import { journalCompliance } from '../compliance.ts'
+import { nodeDisk } from './disk.ts'
+import type { Disk } from './disk.ts'
 import { openFileJournal } from './local.ts'
 import { clientOf, served, smallSegments, temporaryDirectory } from './testing.ts'
+
+/** Takes a millisecond to sync, so that the store goes through the thread pool. */
+const slowDisk: Disk = {
+  ...nodeDisk,
+  open(path, mode) {
+    const file = nodeDisk.open(path, mode)
+    return {
+      ...file,
+      datasyncNow() {
+        const end = performance.now() + 1
+        file.datasyncNow()
+        while (performance.now() < end);
+      },
+      async datasync() {
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        await file.datasync()
+      },
+    }
+  },
+}
 
 for (const [name, options] of [
   ['memory ring', smallSegments],
   ['disk only', { ...smallSegments, ringBytes: 0 }],
+  ['slow disk', { ...smallSegments, disk: slowDisk }],
 ] as const) {
   journalCompliance(`file, in process, ${name}`, async () => {
     const directory = temporaryDirectory()

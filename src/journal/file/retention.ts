@@ -33,7 +33,7 @@ export const planTrim = (
   let count = 0
   let needed = 0
   for (const { last, bytes } of segments.slice(0, -1)) {
-    const free = total > limits.retainBytes && last <= floor
+    const free = total - bytes >= limits.retainBytes && last <= floor
     if (!free && total <= limits.capBytes) break
     if (last > floor) needed++
     total -= bytes

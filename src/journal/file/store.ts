@@ -21,21 +21,22 @@ import { position as asPosition } from '../../core/ids.ts'
 import type { Incarnation, NodeId, Position } from '../../core/ids.ts'
 import type { AppendId } from '../../core/writeset.ts'
 import { Admissions } from '../admission.ts'
-import { payloadBytesMax } from '../contract.ts'
 import type { JournalTail } from '../contract.ts'
 import { Cursor } from './cursor.ts'
 import type { CursorSource } from './cursor.ts'
 import { errnoOf, nodeDisk } from './disk.ts'
 import type { Disk, DiskFile } from './disk.ts'
-import { encodeHeader, identityBytes } from './header.ts'
-import { encodeRecord, fitsU48, recordHeaderBytes } from './record.ts'
+import { admitGroup, fitsSegment, recordBytes } from './group.ts'
+import type { AppendOutcome, Group, Request } from './group.ts'
+import { identityBytes } from './header.ts'
 import { recover } from './recover.ts'
 import type { Log } from './recover.ts'
 import { capBytesDefault, planTrim, Reporters, retainBytesDefault } from './retention.ts'
 import type { RetentionLimits } from './retention.ts'
 import { RecordRing, ringBytesDefault } from './ring.ts'
 import type { RecordRun } from './ring.ts'
-import { addIndexPoint, fillZeros, segmentBytesDefault, segmentPath, spareName } from './segment.ts'
+import { isFull, Spare, startSegment } from './rollover.ts'
+import { fillZeros, segmentBytesDefault, spareName } from './segment.ts'
 import type { Segment } from './segment.ts'
 
 export interface StoreOptions {
@@ -51,26 +52,6 @@ export interface StoreOptions {
   /** Told once, of the first failed write or sync. The process should end with a non-zero status. */
   readonly onFatal?: (error: AllwriteError) => void
 }
-
-export type AppendOutcome =
-  { readonly ok: true; readonly position: Position } | { readonly ok: false; readonly error: AllwriteError }
-
-interface Request {
-  readonly id: AppendId
-  readonly payload: Uint8Array
-  readonly done: (outcome: AppendOutcome) => void
-}
-
-/** A group that is ready to be written. */
-interface Group {
-  readonly bytes: Buffer
-  readonly first: number
-  readonly ids: readonly AppendId[]
-  readonly answers: readonly { readonly request: Request; readonly position: Position }[]
-}
-
-/** Bytes of one write, beyond which the rest waits for the next; one entry may be longer. Bounds a group's latency. */
-export const groupBytesMax = 8 * 1024 * 1024
 
 /**
  * An fdatasync that takes less than this, ms, is called on this thread: the way through the thread pool costs about
@@ -104,15 +85,16 @@ export class Store implements AsyncDisposable {
   readonly #admissions: Admissions
   /** What tail() tells: durable, unlike the admissions while a group is being synced. */
   readonly #nodes = new Map<NodeId, { incarnation: Incarnation; number: number }>()
+  readonly #spare: Spare
   readonly #listeners = new Set<() => void>()
   #file: DiskFile
-  #spare: Promise<DiskFile> | undefined
   #requests: Request[] = []
   #durable: number
   #busy = false
   #scheduled = false
   #syncMsMean = 0
-  #fullSinceMs: number | undefined
+  /** The last failed try to make a segment. */
+  #full: { readonly sinceMs: number; readonly error: unknown } | undefined
   #trimmedMs = -Infinity
   #fatal: AllwriteError | undefined
   #closing = false
@@ -141,6 +123,7 @@ export class Store implements AsyncDisposable {
     for (const [node, { incarnation, number }] of opened.admissions.snapshot()) {
       this.#nodes.set(node, { incarnation, number })
     }
+    this.#spare = new Spare(this.#disk, this.#directory, this.#segmentBytes)
     const durable = (): number => this.#durable
     this.#source = { disk: this.#disk, ring: this.#ring, segments: this.#segments, durable }
   }
@@ -235,56 +218,20 @@ export class Store implements AsyncDisposable {
   /** True where the first request fits the segment. An empty segment takes anything. */
   #takesNext(): boolean {
     const request = this.#requests[0]
-    return request === undefined || this.#fits(recordHeaderBytes + request.payload.length, 0)
+    return request === undefined || fitsSegment(this.#active, this.#segmentBytes, recordBytes(request), 0)
   }
 
-  #fits(bytes: number, before: number): boolean {
-    const used = this.#active.end - this.#active.headerBytes + before
-    return used === 0 || used + bytes <= this.#segmentBytes
-  }
-
-  /** Judges the waiting requests in order, up to what one write takes, and encodes the new ones. */
+  /** Takes the next group off the queue; refuses what is refused. */
   #admit(): Group {
-    const answers: { request: Request; position: Position }[] = []
-    const news: { request: Request; position: Position }[] = []
-    const refusals: { request: Request; error: AllwriteError }[] = []
-    const first = this.#durable + 1
-    let size = 0
-    let taken = 0
-    for (const request of this.#requests) {
-      const { id, payload } = request
-      const bytes = recordHeaderBytes + payload.length
-      if (size > 0 && (size + bytes > groupBytesMax || !this.#fits(bytes, size))) break
-      taken++
-      const verdict = payload.length > payloadBytesMax ? tooLarge(payload.length) : this.#admissions.judge(id)
-      if (verdict.kind === 'refused') {
-        refusals.push({ request, error: verdict.error })
-      } else if (verdict.kind === 'repeat') {
-        answers.push({ request, position: verdict.position })
-      } else if (!fitsU48(id.number)) {
-        refusals.push({ request, error: new AllwriteError('protocol', `append number ${id.number} is out of range`) })
-      } else if (!this.#fits(bytes, size)) {
-        // Only refusals and repeats were before it: it is the next group's first, behind a new segment.
-        taken--
-        break
-      } else {
-        const position = asPosition(first + news.length)
-        this.#admissions.accept(id, position)
-        const admitted = { request, position }
-        news.push(admitted)
-        answers.push(admitted)
-        size += bytes
-      }
-    }
-    this.#requests = taken === this.#requests.length ? [] : this.#requests.slice(taken)
-    const bytes = Buffer.allocUnsafe(size)
-    let at = 0
-    news.forEach(({ request, position }, place) => {
-      addIndexPoint(this.#active, position, this.#active.end + at)
-      at = encodeRecord(bytes, at, this.#active.salt, position, request.id, place, request.payload)
+    const { group, taken, refusals } = admitGroup(this.#requests, {
+      admissions: this.#admissions,
+      segment: this.#active,
+      segmentBytes: this.#segmentBytes,
+      first: this.#durable + 1,
     })
+    this.#requests = taken === this.#requests.length ? [] : this.#requests.slice(taken)
     for (const { request, error } of refusals) request.done({ ok: false, error })
-    return { bytes, first, ids: news.map(({ request }) => request.id), answers }
+    return group
   }
 
   /** The group is durable: readers see it, its appends are answered. */
@@ -303,7 +250,7 @@ export class Store implements AsyncDisposable {
       request.done({ ok: true, position })
     }
     if (group.ids.length > 0) this.#notify()
-    if (segment.end - segment.headerBytes > this.#segmentBytes * spareShare) void this.#prepareSpare()
+    if (segment.end - segment.headerBytes > this.#segmentBytes * spareShare) this.#spare.prepare()
     this.#release()
   }
 
@@ -317,39 +264,10 @@ export class Store implements AsyncDisposable {
     for (const listener of this.#listeners) listener()
   }
 
-  #prepareSpare(): Promise<DiskFile> {
-    if (this.#spare !== undefined) return this.#spare
-    const prepare = async (): Promise<DiskFile> => {
-      const file = this.#disk.open(join(this.#directory, spareName), 'create')
-      try {
-        await fillZeros(file, 0, this.#segmentBytes)
-        return file
-      } catch (error) {
-        // Give the blocks back at once: others may need them.
-        file.truncateNow(0)
-        file.close()
-        throw error
-      }
-    }
-    this.#spare = prepare()
-    // Whoever needs the spare sees its failure; nobody may need it.
-    this.#spare.catch(() => {})
-    return this.#spare
-  }
-
   /** Makes the next segment the active one. */
   async #roll(): Promise<void> {
-    const sinceMs = this.#fullSinceMs
-    if (sinceMs !== undefined && this.#nowMs() - sinceMs < fullRetryMs) throw new FullError('still no room')
-    let file: DiskFile
-    try {
-      file = await this.#prepareSpare()
-    } catch (error) {
-      this.#spare = undefined
-      if (errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT') throw new FullError('no room', { cause: error })
-      throw error
-    }
-    this.#spare = undefined
+    if (this.#full !== undefined && this.#nowMs() - this.#full.sinceMs < fullRetryMs) throw this.#full.error
+    const file = await this.#spare.take()
     const before = this.#active
     const segment = startSegment(this.#disk, this.#directory, file, {
       identity: this.identity,
@@ -362,22 +280,22 @@ export class Store implements AsyncDisposable {
     this.#file.truncateNow(before.end)
     this.#file.close()
     this.#file = file
-    this.#fullSinceMs = undefined
+    this.#full = undefined
     this.trim()
   }
 
   #rollFailed(error: unknown): void {
-    if (!(error instanceof FullError)) return this.#fail(error)
-    if (this.#fullSinceMs === undefined || this.#nowMs() - this.#fullSinceMs >= fullRetryMs) {
+    if (!isFull(error)) return this.#fail(error)
+    if (error !== this.#full?.error) {
       this.#log('error', 'journal: no room for the next segment: appends are refused until there is')
-      this.#fullSinceMs = this.#nowMs()
+      this.#full = { sinceMs: this.#nowMs(), error }
       this.trim()
     }
     const requests = this.#requests
     this.#requests = []
     const full = new AllwriteError('journal_full', 'the journal has no room for another entry', {
       hint: `Free space on the file system of ${this.#directory}.`,
-      cause: error.cause,
+      cause: error,
     })
     for (const { done } of requests) done({ ok: false, error: full })
     this.#release()
@@ -434,37 +352,9 @@ export class Store implements AsyncDisposable {
     }
     this.#closing = true
     this.#notify()
-    await this.#spare?.then(
-      (file) => file.close(),
-      () => {},
-    )
+    await this.#spare.close()
     this.#file.close()
   }
-}
-
-class FullError extends Error {}
-
-const tooLarge = (length: number): { readonly kind: 'refused'; readonly error: AllwriteError } => {
-  const message = `an append of ${length} bytes is over the limit of ${payloadBytesMax}`
-  return { kind: 'refused', error: new AllwriteError('too_large', message) }
-}
-
-/** Writes a prepared file's header and gives it its name; all of it durable. */
-const startSegment = (
-  disk: Disk,
-  directory: string,
-  file: DiskFile,
-  start: { identity: Buffer; first: number; previousFirst: number; admissions: Admissions },
-): Segment => {
-  const salt = randomBytes(4).readUInt32BE()
-  const { identity, first, previousFirst } = start
-  const header = encodeHeader({ identity, salt, first, previousFirst, nodes: start.admissions.snapshot() })
-  file.writeNow(header, 0)
-  file.datasyncNow()
-  const path = segmentPath(directory, first)
-  disk.rename(join(directory, spareName), path)
-  disk.syncDirectory(directory)
-  return { path, first, salt, headerBytes: header.length, last: first - 1, end: header.length, index: [] }
 }
 
 /**
@@ -483,15 +373,13 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
       await fillZeros(recovered.file, Math.max(recovered.file.size(), active.end), segmentBytes)
       return new Store(options, recovered)
     }
-    const file = disk.open(join(directory, spareName), 'create')
-    await fillZeros(file, 0, segmentBytes)
+    const file = await new Spare(disk, directory, segmentBytes).take()
     const identity = randomBytes(identityBytes)
     const admissions = new Admissions()
     const segment = startSegment(disk, directory, file, { identity, first: 1, previousFirst: 0, admissions })
     return new Store(options, { identity, segments: [segment], file, admissions })
   } catch (error) {
-    if (errnoOf(error) === 'ENOSPC')
-      throw new AllwriteError('journal_full', 'no room for the journal', { cause: error })
+    if (isFull(error)) throw new AllwriteError('journal_full', 'no room for the journal', { cause: error })
     throw AllwriteError.from(error)
   }
 }

@@ -28,8 +28,11 @@ export interface Served extends AsyncDisposable {
 }
 
 /** A store served in this process. */
-export const served = async (directory: string, options: Partial<StoreOptions> = {}): Promise<Served> => {
-  const socketPath = join(directory, 'socket')
+export const served = async (
+  directory: string,
+  options: Partial<StoreOptions> = {},
+  socketPath = join(directory, 'socket'),
+): Promise<Served> => {
   const lock = await lockDirectory(directory)
   const store = await openStore({ directory, ...smallSegments, ...options })
   const server = await serveJournal({ store, socketPath })
