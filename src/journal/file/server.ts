@@ -47,7 +47,11 @@ export const serveJournal = async ({ store, socketPath, log = () => {} }: Server
     if (errnoOf(error) !== 'ENOENT') throw AllwriteError.from(error, 'configuration')
   }
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(AllwriteError.from(error, 'configuration')))
+    // After the start: a failed accept (no file descriptors left) concerns that client only.
+    server.on('error', (error) => {
+      log('warn', `journal: ${error.message}`)
+      reject(AllwriteError.from(error, 'configuration'))
+    })
     // The umask makes it 0600 from the first moment; bind(2) honours it.
     const mask = process.umask(0o177)
     server.listen(socketPath, resolve)
