@@ -103,12 +103,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
    WHERE c.oid = relation
 $$;
 
--- A missing value as text that does not depend on the session.
-CREATE OR REPLACE FUNCTION allwrite.missing_text(value anyarray) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = postgres
-SET TimeZone = 'UTC' SET bytea_output = hex SET extra_float_digits = 1 SET xmloption = content AS $$
-BEGIN RETURN value::text; END $$;
-
 -- On the other nodes, after ALTER TABLE ... ADD COLUMN ... DEFAULT now(): rows that were there before get the home node's
 -- value (RULES 7). It stands once in pg_attribute, not in each row, so this is exact and costs nothing.
 CREATE OR REPLACE FUNCTION allwrite.set_missing(relation text, attribute text, value text) RETURNS void
@@ -228,13 +222,13 @@ REVOKE ALL ON FUNCTION allwrite.on_ddl(text, text, jsonb) FROM PUBLIC;
 
 -- Columns that this transaction added with a default that was computed once.
 CREATE OR REPLACE FUNCTION allwrite.journal_missing() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = postgres
+SET TimeZone = 'UTC' SET bytea_output = hex SET extra_float_digits = 1 SET xmloption = content AS $$
 DECLARE added record; done text;
 BEGIN
-  FOR added IN SELECT format('%I.%I', n.nspname, c.relname) AS name, a.attname, allwrite.missing_text(a.attmissingval) AS value
+  FOR added IN SELECT format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attmissingval::text AS value
                  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-                 JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-                WHERE a.atthasmissing AND allwrite.own_write(a.xmin) AND d.adbin::text NOT LIKE '{CONST%' AND c.relpersistence <> 't' LOOP
+                WHERE a.atthasmissing AND allwrite.own_write(a.xmin) AND c.relpersistence <> 't' LOOP
     done := format('SELECT allwrite.set_missing(%L, %L, %L)', added.name, added.attname, added.value);
     CONTINUE WHEN EXISTS (SELECT FROM allwrite.ddl d WHERE d.xid = pg_current_xact_id() AND d.statement = done);
     PERFORM allwrite.journal(done, 'allwrite', '{"search_path": "pg_catalog"}', ARRAY[added.name], 'value');
@@ -338,7 +332,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   saved jsonb := '{}'; name text; value text;
 BEGIN
-  IF statement OPERATOR(pg_catalog.~*) '^\s*alter\s+(sequence|table)\M'
+  IF statement OPERATOR(pg_catalog.~*) '\malter\s+(sequence|table)\M'
      AND (allwrite.needs_open_sequences('ALTER TABLE', statement) OR allwrite.needs_open_sequences('ALTER SEQUENCE', statement)) THEN
     PERFORM allwrite.open_sequences(statement);
   END IF;

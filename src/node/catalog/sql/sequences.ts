@@ -26,7 +26,7 @@ BEGIN
    WHERE seqrelid = target;
   INSERT INTO allwrite.range (sequence, name, filenode, low, high, opened)
   SELECT target, declared.name, c.relfilenode, first, last, false FROM pg_class c WHERE c.oid = target
-  ON CONFLICT (sequence) DO UPDATE SET name = excluded.name, filenode = excluded.filenode, low = excluded.low, high = excluded.high, opened = false;
+  ON CONFLICT (sequence) DO UPDATE SET name = excluded.name, filenode = excluded.filenode, low = excluded.low, high = excluded.high, opened = false, pending = false;
 END $$;
 REVOKE ALL ON FUNCTION allwrite.enforce_range(oid, bigint, bigint, allwrite.sequence) FROM PUBLIC;
 
@@ -50,7 +50,7 @@ BEGIN
   FOR target IN
     SELECT g.sequence, q.user_min, q.user_max, q.cycle
       FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name JOIN pg_class c ON c.oid = g.sequence
-     WHERE NOT g.opened
+     WHERE NOT g.opened AND NOT g.pending
        AND (statement ~* '\mU&' OR strpos(lower(statement), lower(c.relname)) > 0
             OR EXISTS (SELECT FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
@@ -67,7 +67,7 @@ REVOKE ALL ON FUNCTION allwrite.open_sequences(text) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION allwrite.settle_sequences(home boolean, statement text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  s record; declared allwrite.sequence; position bigint; called boolean; amount bigint; last bigint; restarted boolean;
+  s record; declared allwrite.sequence; position bigint; called boolean; restarted boolean;
 BEGIN
   DELETE FROM allwrite.range g WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.sequence AND c.relkind = 'S');
 
@@ -88,19 +88,22 @@ BEGIN
   END IF;
 
   FOR s IN SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relfilenode, p.seqincrement, p.seqmin, p.seqmax, p.seqcycle,
-                  p.xmin AS written, g.sequence IS NOT NULL AS known, g.filenode, g.low, g.high, g.opened
+                  p.xmin AS written, g.sequence IS NOT NULL AS known, g.filenode, g.low, g.high, g.opened, g.pending
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence p ON p.seqrelid = c.oid
              LEFT JOIN allwrite.range g ON g.sequence = c.oid
             WHERE c.relkind = 'S' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'allwrite')
-              AND (g.sequence IS NULL OR g.filenode <> c.relfilenode OR g.opened) LOOP
+              AND (g.sequence IS NULL OR g.filenode <> c.relfilenode OR g.opened OR g.pending) LOOP
     SELECT * INTO declared FROM allwrite.sequence q WHERE q.name = s.name;
-    IF NOT s.known OR s.opened THEN
-      -- pg_sequence shows what the user declared; unless this node forgot its ranges, where only allwrite.sequence knows.
-      IF declared.name IS NULL OR s.opened THEN
-        declared.name := s.name; declared.increment := s.seqincrement;
-        declared.user_min := s.seqmin; declared.user_max := s.seqmax; declared.cycle := s.seqcycle;
+    -- Where pg_sequence shows what the user declared, it is the newest. Not where this node forgot its ranges.
+    IF declared.name IS NULL OR s.opened OR s.pending THEN
+      declared.name := s.name; declared.increment := s.seqincrement;
+      declared.user_min := s.seqmin; declared.user_max := s.seqmax; declared.cycle := s.seqcycle;
+      IF home AND s.known THEN
+        UPDATE allwrite.sequence SET increment = s.seqincrement, user_min = s.seqmin, user_max = s.seqmax, cycle = s.seqcycle
+         WHERE name = s.name AND (increment, user_min, user_max, cycle) IS DISTINCT FROM (s.seqincrement, s.seqmin, s.seqmax, s.seqcycle);
       END IF;
     END IF;
+    CONTINUE WHEN s.pending AND s.filenode = s.relfilenode AND home;
 
     IF s.known AND s.filenode = s.relfilenode THEN
       -- Opened, but not altered.
@@ -113,36 +116,55 @@ BEGIN
     END IF;
 
     EXECUTE format('SELECT last_value, is_called FROM %s', s.oid::regclass) INTO position, called;
-    IF NOT s.known THEN
-      IF declared.next IS NOT NULL THEN
-        PERFORM allwrite.void_range(s.oid, declared);
-        CONTINUE;
-      END IF;
-      IF NOT allwrite.own_write(s.written) THEN
-        RAISE EXCEPTION 'sequence % is unknown to the cluster', s.name USING ERRCODE = 'XX000', HINT = 'Restart the node''s agent.';
-      END IF;
-      restarted := true;
-    ELSE
-      -- Outside ALTER SEQUENCE a new file means TRUNCATE ... RESTART IDENTITY.
-      restarted := statement IS NULL OR NOT called AND regexp_replace(statement, '"([^"]|"")*"', '', 'g') ~* '\mrestart\M';
-    END IF;
-    amount := allwrite.bounded_block(greatest(coalesce(declared.block, 0), allwrite.first_block()), declared.increment, declared.user_min, declared.user_max);
-    IF restarted THEN declared.next := position + CASE WHEN called THEN declared.increment ELSE 0 END; END IF;
-    last := CASE WHEN declared.increment > 0 THEN least(declared.user_max, declared.next + (amount - 1) * declared.increment)
-                 ELSE greatest(declared.user_min, declared.next + (amount - 1) * declared.increment) END;
-    IF restarted THEN
-      PERFORM allwrite.enforce_range(s.oid, position, last, declared);
-      declared.next := declared.next + amount::numeric * declared.increment;
-    ELSE
+    IF NOT s.known AND declared.next IS NOT NULL THEN
       PERFORM allwrite.void_range(s.oid, declared);
+      CONTINUE;
     END IF;
+    IF NOT s.known AND NOT allwrite.own_write(s.written) THEN
+      RAISE EXCEPTION 'sequence % is unknown to the cluster', s.name USING ERRCODE = 'XX000', HINT = 'Restart the node''s agent.';
+    END IF;
+    -- Outside ALTER SEQUENCE a new file means TRUNCATE ... RESTART IDENTITY.
+    restarted := NOT s.known OR s.pending OR statement IS NULL OR NOT called AND regexp_replace(statement, '"([^"]|"")*"', '', 'g') ~* '\mrestart\M';
+    -- No other session can use the sequence before this transaction ends (DDL locks): until then its bounds are the
+    -- declared ones, and allwrite.finish_sequences(), called before the capture message, turns what was drawn into a lease.
+    UPDATE pg_sequence SET seqmin = declared.user_min, seqmax = declared.user_max, seqcycle = declared.cycle WHERE seqrelid = s.oid;
+    IF restarted THEN
+      declared.next := position + CASE WHEN called THEN declared.increment ELSE 0 END;
+    ELSIF declared.next BETWEEN declared.user_min AND declared.user_max THEN
+      -- What other nodes have leased stays theirs. The file is new, so a rollback takes this back too.
+      PERFORM allwrite.raw_setval(s.oid, declared.next::bigint, false);
+    ELSE
+      PERFORM allwrite.raw_setval(s.oid, CASE WHEN declared.increment > 0 THEN declared.user_max ELSE declared.user_min END, true);
+    END IF;
+    INSERT INTO allwrite.range (sequence, name, filenode, low, high, pending) VALUES (s.oid, s.name, s.relfilenode, position, position, true)
+    ON CONFLICT (sequence) DO UPDATE SET filenode = excluded.filenode, opened = false, pending = true;
     INSERT INTO allwrite.sequence AS q (name, epoch, next, increment, user_min, user_max, cycle, block)
-    VALUES (s.name, 0, declared.next, declared.increment, declared.user_min, declared.user_max, declared.cycle, amount)
+    VALUES (s.name, 0, declared.next, declared.increment, declared.user_min, declared.user_max, declared.cycle,
+            allwrite.bounded_block(greatest(coalesce(declared.block, 0), allwrite.first_block()), declared.increment, declared.user_min, declared.user_max))
     ON CONFLICT (name) DO UPDATE SET epoch = q.epoch + 1, next = excluded.next, increment = excluded.increment,
        user_min = excluded.user_min, user_max = excluded.user_max, cycle = excluded.cycle, block = excluded.block;
+    PERFORM set_config('allwrite.unfinished', 'sequences', true);
   END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION allwrite.settle_sequences(boolean, text) FROM PUBLIC;
+
+-- Before the capture message of a transaction that made or altered sequences: what it has not drawn of them, beyond one
+-- block, becomes anybody's. Any user may call it: it only looks at what this transaction has done.
+CREATE OR REPLACE FUNCTION allwrite.finish_sequences() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE s record; declared allwrite.sequence; position bigint; called boolean; first numeric; last bigint;
+BEGIN
+  FOR s IN SELECT g.sequence, g.name FROM allwrite.range g WHERE g.pending AND allwrite.own_write(g.xmin) LOOP
+    SELECT * INTO STRICT declared FROM allwrite.sequence q WHERE q.name = s.name;
+    EXECUTE format('SELECT last_value, is_called FROM %s', s.sequence::regclass) INTO position, called;
+    first := position + CASE WHEN called THEN declared.increment ELSE 0 END;
+    last := CASE WHEN declared.increment > 0 THEN least(declared.user_max, first + (declared.block - 1) * declared.increment)
+                 ELSE greatest(declared.user_min, first + (declared.block - 1) * declared.increment) END;
+    PERFORM allwrite.enforce_range(s.sequence, position, last, declared);
+    UPDATE allwrite.sequence SET next = first + declared.block::numeric * declared.increment WHERE name = s.name;
+  END LOOP;
+  PERFORM set_config('allwrite.unfinished', '', true);
+END $$;
 
 -- After TRUNCATE ... RESTART IDENTITY, which fires no event trigger: journals the restarts and moves the leases. The
 -- agent calls it in the client's backend after such a statement; allwrite.unseen_writes() for those inside functions.
@@ -167,7 +189,7 @@ DECLARE held allwrite.range; declared allwrite.sequence; node oid;
 BEGIN
   -- Waits for DDL on the sequence that is still open here; what follows sees what it left.
   SELECT * INTO held FROM allwrite.range g WHERE g.name = sequence_name FOR UPDATE;
-  IF held.sequence IS NULL OR held.opened THEN RETURN false; END IF;
+  IF held.sequence IS NULL OR held.opened OR held.pending THEN RETURN false; END IF;
   SELECT * INTO declared FROM allwrite.sequence q WHERE q.name = sequence_name;
   SELECT c.relfilenode INTO node FROM pg_class c WHERE c.oid = held.sequence;
   IF declared.name IS NULL OR declared.epoch <> lease_epoch OR node IS DISTINCT FROM held.filenode THEN RETURN false; END IF;
@@ -187,6 +209,6 @@ CREATE OR REPLACE VIEW allwrite.range_use AS
 SELECT g.name, q.increment, q.block, g.low, g.high,
        CASE WHEN g.high = g.low THEN 1 ELSE coalesce((pg_sequence_last_value(g.sequence)::numeric - g.low) / (g.high::numeric - g.low), 0) END AS used,
        coalesce(pg_sequence_last_value(g.sequence), g.low) AS position
-  FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name;
+  FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name WHERE NOT g.opened AND NOT g.pending;
 REVOKE ALL ON allwrite.range_use FROM PUBLIC;
 `

@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS allwrite.ddl (
 );
 CREATE INDEX IF NOT EXISTS ddl_xid ON allwrite.ddl (xid);
 
+-- Written by the apply worker only, so that its origin moves while nothing but own transactions come (RULES 10).
+CREATE TABLE IF NOT EXISTS allwrite.heartbeat (node integer PRIMARY KEY, position bigint NOT NULL);
+
 CREATE TABLE IF NOT EXISTS allwrite.secret (sha256 bytea PRIMARY KEY);
 
 -- next: the first value that no node has leased yet. epoch: raised when numbering starts over; voids older leases.
@@ -36,14 +39,16 @@ CREATE TABLE IF NOT EXISTS allwrite.sequence (
   block bigint NOT NULL
 );
 
--- What this node may draw: low..high, enforced by pg_sequence. opened: the declared bounds stand there for a moment.
+-- What this node may draw: low..high, enforced by pg_sequence. opened: the declared bounds
+-- stand there for the moment of an ALTER. pending: until the transaction that made or altered the sequence ends.
 CREATE UNLOGGED TABLE IF NOT EXISTS allwrite.range (
   sequence oid PRIMARY KEY,
   name text NOT NULL,
   filenode oid NOT NULL,
   low bigint NOT NULL,
   high bigint NOT NULL,
-  opened boolean NOT NULL DEFAULT false
+  opened boolean NOT NULL DEFAULT false,
+  pending boolean NOT NULL DEFAULT false
 );
 
 REVOKE ALL ON ALL TABLES IN SCHEMA allwrite FROM PUBLIC;
