@@ -143,7 +143,8 @@ const rebuild = (shard: Shard, floor: number): void => {
     if (old[from + 3] === 0 || positionAt(old, from) <= floor) continue
     let at = (old[from + 1]! * slotWords) & mask
     while (slots[at + 3] !== 0) at = (at + slotWords) & mask
-    slots.set(old.subarray(from, from + slotWords), at)
+    // Word by word: a view for each slot would cost more than the copy.
+    for (let word = 0; word < slotWords; word++) slots[at + word] = old[from + word]!
   }
   assert(live < capacity, 'a shard always has an empty slot, or its walks would not end')
   shard.slots = slots

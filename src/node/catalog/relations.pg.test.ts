@@ -25,7 +25,7 @@ let client: Client
 
 before(async () => {
   const binaries = await locateBinaries()
-  await ensureOwned(folder, await serverIdentity())
+  ensureOwned(folder, serverIdentity())
   const dataDir = join(folder, 'data')
   await initDatabase({ binaries, dataDir, password, fsync: false })
   const settings = { fsync: 'off', max_connections: '10' }
