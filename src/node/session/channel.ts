@@ -1,117 +1,347 @@
 /**
- * From an accepted socket to a start-up message: TLS or not, GSSAPI never, a cancel request or a login
- * (src/backend/tcop/backend_startup.c is the model for order and answers).
+ * The backend's side: requests are answered in order, each by a *cycle* of messages that ends with ReadyForQuery. A
+ * cycle's messages go to the client as slices of the chunks they came in, or are swallowed; nothing here waits.
+ *
+ * Contract
+ * 1. Every request ends with a message that the server answers with ReadyForQuery (Query, FunctionCall, Sync; for COPY
+ *    IN, the Sync comes when the copy is over).
+ * 2. Notifications and parameter reports reach the client whatever the cycle's visibility; notices too, unless filtered.
+ * 3. A FATAL error is not forwarded but kept: the session shows it when it knows what became of the transaction.
+ * 4. When the connection ends, open cycles are rejected with BackendLost, after the locks are gone: PostgreSQL leaves the
+ *    socket open until the process has ended.
  *
  * @module
  */
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-import { AllwriteError } from '../../core/errors.ts'
-import { parseStartPacket, startPacketLength, tlsHandshakeByte } from '../../wire/pgwire/startup.ts'
-import type { StartPacket, StartupMessage } from '../../wire/pgwire/startup.ts'
-import { createByteReader } from './byte-reader.ts'
-import type { ByteReader } from './byte-reader.ts'
-import { alpnName, startTls } from './tls.ts'
-import type { TlsSource } from './tls.ts'
+import { AllwriteError, assert } from '../../core/errors.ts'
+import { parseErrorFields, type ErrorFields } from '../../wire/pgwire/errors.ts'
+import { backendRules, FrameScanner, Part, typeByte } from '../../wire/pgwire/frames.ts'
+import { readFunctionValue, readParameter, readTag } from '../../wire/pgwire/messages.ts'
+import type { ClientOutput } from './output.ts'
 
-/** How long a refused client may take to read why, and to close its side. */
-const refusalMsMax = 1_000
-
-/** The connection as it is now; the fields change when TLS starts. */
-export interface Channel {
-  socket: Socket | TLSSocket
-  reader: ByteReader
-  /** TLS is on. */
-  secure: boolean
-  /** With TLS on: the hash for channel binding, if the certificate has one. */
-  endPointHash: Buffer | undefined
-}
-
-export const openChannel = (socket: Socket): Channel => ({
-  socket,
-  reader: createByteReader(socket),
-  secure: false,
-  endPointHash: undefined,
-})
-
-export type Opening =
-  | StartupMessage
-  | Extract<StartPacket, { kind: 'cancel' }>
-  /** Close without a word. */
-  | Extract<StartPacket, { kind: 'invalid' }>
-
-/**
- * Reads until the client says what it wants.
- * @throws AllwriteError what to answer with FATAL; ClosedError when the client left
- */
-export const readOpening = async (channel: Channel, tls: TlsSource | undefined): Promise<Opening> => {
-  const first = await channel.reader.peek(1)
-  if (first[0] === tlsHandshakeByte) {
-    if (!tls) return { kind: 'invalid', reason: 'direct TLS connection, but TLS is off' }
-    const early = channel.reader.release()
-    channel.socket.unshift(early)
-    const secured = await secure(channel, tls)
-    if (secured.alpnProtocol !== alpnName)
-      return { kind: 'invalid', reason: 'direct TLS connection without ALPN protocol negotiation' }
-  }
-  let sslAllowed = !channel.secure
-  let gssAllowed = !channel.secure
-  for (;;) {
-    const length = startPacketLength(await channel.reader.read(4))
-    if (length === undefined) return { kind: 'invalid', reason: 'invalid length of startup packet' }
-    const packet = parseStartPacket(await channel.reader.read(length))
-    if (packet.kind === 'ssl' && sslAllowed) {
-      sslAllowed = false
-      if (tls) {
-        gssAllowed = false
-        refuseEarlyBytes(channel, 'SSL')
-        channel.reader.release()
-        channel.socket.write('S')
-        await secure(channel, tls)
-      } else answerNo(channel, 'SSL')
-    } else if (packet.kind === 'gssenc' && gssAllowed) {
-      gssAllowed = false
-      answerNo(channel, 'GSSAPI encryption')
-    } else if (packet.kind === 'ssl' || packet.kind === 'gssenc') {
-      const minor = packet.kind === 'ssl' ? 5679 : 5680
-      throw new AllwriteError('unsupported', `unsupported frontend protocol 1234.${minor}: server supports 3.0 to 3.2`)
-    } else return packet
+/** The backend's connection is gone. */
+export class BackendLost extends Error {
+  constructor() {
+    super('the connection to the backend is gone')
+    this.name = 'BackendLost'
   }
 }
 
-/** Says why, if there is something to say, and closes; a client that does not listen is cut off after a second. */
-export const closeChannel = (channel: Channel, message?: Buffer): void => {
-  const { socket, reader } = channel
-  reader.release()
-  socket.on('error', () => {})
-  const timer = setTimeout(() => socket.destroy(), refusalMsMax)
-  socket.once('close', () => clearTimeout(timer))
-  if (socket.destroyed) clearTimeout(timer)
-  // Unread input would turn the close into a reset, and the client might lose the message: read it away.
-  socket.resume()
-  if (message === undefined) socket.destroy()
-  else socket.end(message)
+/** How a cycle is answered. */
+export interface CycleOptions {
+  /** Its messages go to the client. */
+  readonly show: boolean
+  /** Its ReadyForQuery too, if the cycle was not abandoned. */
+  readonly ready: boolean
+  /** CommandComplete (or the function's value) is kept in the answer, not shown. */
+  readonly keepComplete?: boolean
+  /** What the client gets for an error; undefined: nothing yet, and no ReadyForQuery: the unit answers. */
+  readonly error?: (fields: ErrorFields, frame: Buffer) => Buffer | undefined
+  /** Called at an error whether it is shown or not: COPY IN must stop. */
+  readonly failed?: () => void
+  /** Drops a notice. */
+  readonly dropNotice?: (fields: ErrorFields) => boolean
+  /**
+   * Sees the messages that count an extended batch's progress, shown or not: 1 2 3 C I s E (whole) and D (its first part). A
+   * returned buffer is shown instead.
+   */
+  readonly track?: (type: number) => Buffer | undefined
+  /** CopyInResponse arrived: the backend reads CopyData now. */
+  readonly copyIn?: () => void
 }
 
-const answerNo = (channel: Channel, what: string): void => {
-  refuseEarlyBytes(channel, what)
-  channel.socket.write('N')
+/** What a cycle came to. */
+export interface Answer {
+  /** ReadyForQuery's status byte. */
+  readonly status: number
+  readonly error: ErrorFields | undefined
+  /** The same as it came. */
+  readonly errorFrame: Buffer | undefined
+  /** Last command tag. */
+  readonly tag: string | undefined
+  /** A FunctionCall's value. */
+  readonly value: string | null | undefined
+  /** Kept back CommandComplete or FunctionCallResponse. */
+  readonly complete: Buffer | undefined
 }
 
-// Whoever sends on before the answer wants plain bytes to be taken for protected ones (CVE-2021-3935, CVE-2021-23214).
-const refuseEarlyBytes = (channel: Channel, what: string): void => {
-  if (channel.reader.unread === 0) return
-  throw new AllwriteError('protocol', `received unencrypted data after ${what} request`, {
-    detail: 'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
-  })
+interface Cycle extends CycleOptions {
+  result: { -readonly [Field in keyof Answer]: Answer[Field] }
+  /** Set by `discard`: nothing of its results is shown any more. */
+  discarded: boolean
+  /** Its error is answered by the unit, with its ReadyForQuery. */
+  withheld: boolean
+  resolve(answer: Answer): void
+  reject(error: Error): void
 }
 
-const secure = async (channel: Channel, tls: TlsSource): Promise<TLSSocket> => {
-  const identity = await tls()
-  const secured = await startTls(channel.socket, identity)
-  channel.socket = secured
-  channel.reader = createByteReader(secured)
-  channel.secure = true
-  channel.endPointHash = identity.endPointHash
-  return secured
+/** What the session decides about messages that belong to no cycle. */
+export interface ChannelHooks {
+  /** A parameter's report: the frame to show, or undefined to hide it. */
+  parameter(name: string, value: string, frame: Buffer): Buffer | undefined
+  /** All cycles are answered. Called inside the last one's ReadyForQuery, before its promise is seen. */
+  idle(): void
+  /** Called once. `fatal`: the server's last words. */
+  closed(fatal: Buffer | undefined): void
+}
+
+const type = {
+  parseComplete: typeByte('1'),
+  bindComplete: typeByte('2'),
+  closeComplete: typeByte('3'),
+  notification: typeByte('A'),
+  complete: typeByte('C'),
+  row: typeByte('D'),
+  error: typeByte('E'),
+  copyIn: typeByte('G'),
+  empty: typeByte('I'),
+  notice: typeByte('N'),
+  parameter: typeByte('S'),
+  suspended: typeByte('s'),
+  value: typeByte('V'),
+  ready: typeByte('Z'),
+} as const
+
+export class Channel {
+  readonly #socket: Socket
+  readonly #out: ClientOutput
+  readonly #hooks: ChannelHooks
+  readonly #scanner: FrameScanner
+  #cycles: Cycle[] = []
+  #fatal: Buffer | undefined
+  #lost = false
+  #deferred: Buffer[] | undefined
+  /** Whether the frame that is arriving in parts is shown. */
+  #partShown = false
+
+  constructor(socket: Socket, out: ClientOutput, hooks: ChannelHooks) {
+    this.#socket = socket
+    this.#out = out
+    this.#hooks = hooks
+    this.#scanner = new FrameScanner(backendRules, (kind, buffer, start, end, part) =>
+      this.#frame(kind, buffer, start, end, part),
+    )
+    socket.on('data', (chunk: Buffer) => this.#take(chunk))
+    socket.on('end', () => socket.destroy())
+    socket.on('error', () => undefined)
+    socket.on('close', () => this.#close())
+  }
+
+  /** Takes what came with the login, and begins to read. */
+  start(leftover: Buffer): void {
+    if (leftover.length > 0) this.#take(leftover)
+    this.#socket.resume()
+  }
+
+  get lost(): boolean {
+    return this.#lost
+  }
+
+  get busy(): boolean {
+    return this.#cycles.length > 0
+  }
+
+  /** Nobody needs the backend any more: it rolls back what is open when it sees the end. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** Stops or goes on reading the backend: its own back-pressure. */
+  setPaused(paused: boolean): void {
+    if (paused) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  /** Opens a cycle for bytes that are sent by `write`. @throws (rejects) BackendLost */
+  cycle(options: CycleOptions): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost) {
+        reject(new BackendLost())
+        return
+      }
+      const result = {
+        status: 0,
+        error: undefined,
+        errorFrame: undefined,
+        tag: undefined,
+        value: undefined,
+        complete: undefined,
+      }
+      this.#cycles.push({ ...options, result, discarded: false, withheld: false, resolve, reject })
+    })
+  }
+
+  /** Sends bytes. False: the backend is slow, `drained` tells when to go on. */
+  write(bytes: Buffer | readonly Buffer[]): boolean {
+    if (this.#lost || this.#socket.destroyed) return true
+    if (Buffer.isBuffer(bytes)) return this.#socket.write(bytes)
+    let free = true
+    this.#socket.cork()
+    for (const slice of bytes) free = this.#socket.write(slice)
+    this.#socket.uncork()
+    return free
+  }
+
+  cork(): void {
+    this.#socket.cork()
+  }
+
+  uncork(): void {
+    this.#socket.uncork()
+  }
+
+  /** Calls back once when the backend has taken what was written, or is gone. */
+  drained(callback: () => void): void {
+    if (this.#lost || !this.#socket.writableNeedDrain) {
+      callback()
+      return
+    }
+    const done = (): void => {
+      this.#socket.off('drain', done)
+      this.#socket.off('close', done)
+      callback()
+    }
+    this.#socket.on('drain', done)
+    this.#socket.on('close', done)
+  }
+
+  /** From now on nothing of the open cycles' results is shown; a frame that the client has half of is completed. */
+  discard(): void {
+    for (const cycle of this.#cycles) cycle.discarded = true
+  }
+
+  /** Until `undefer`, parameter reports and notifications wait: they follow a held CommandComplete. */
+  defer(): void {
+    this.#deferred ??= []
+  }
+
+  undefer(): void {
+    const deferred = this.#deferred
+    this.#deferred = undefined
+    if (deferred) for (const frame of deferred) this.#out.pushFact(frame)
+  }
+
+  #take(chunk: Buffer): void {
+    try {
+      this.#scanner.push(chunk)
+    } catch (thrown) {
+      // A broken frame ends this session, never the process.
+      if (!(thrown instanceof AllwriteError)) throw thrown
+      this.#socket.destroy()
+    }
+    this.#out.flush()
+  }
+
+  #frame(kind: number, buffer: Buffer, start: number, end: number, part: number): void {
+    const cycle = this.#cycles[0]
+    if ((part & Part.first) === 0) {
+      if (this.#partShown) this.#out.append(buffer, start, end)
+      return
+    }
+    const shown = cycle !== undefined && cycle.show && !cycle.discarded
+    switch (kind) {
+      case type.ready:
+        this.#ready(buffer, start, end)
+        return
+      case type.complete:
+        if (cycle) cycle.result.tag = readTag(buffer, start, end)
+        break
+      case type.value:
+        if (cycle) cycle.result.value = readFunctionValue(buffer.subarray(start, end))
+        break
+      case type.error:
+        this.#error(cycle, buffer.subarray(start, end))
+        return
+      case type.notice:
+        this.#notice(cycle, buffer, start, end)
+        return
+      case type.notification:
+        this.#fact(buffer.subarray(start, end))
+        return
+      case type.parameter: {
+        const frame = buffer.subarray(start, end)
+        const [name, value] = readParameter(frame)
+        const shownFrame = this.#hooks.parameter(name, value, frame)
+        if (shownFrame) this.#fact(shownFrame)
+        return
+      }
+      case type.copyIn:
+        cycle?.copyIn?.()
+        break
+      default:
+        break
+    }
+    const instead = cycle?.track && tracked[kind] === 1 ? cycle.track(kind) : undefined
+    this.#partShown = shown
+    if (!shown) return
+    if (cycle.keepComplete && (kind === type.complete || kind === type.value)) {
+      cycle.result.complete = buffer.subarray(start, end)
+      this.defer()
+      return
+    }
+    if (instead) {
+      this.#partShown = false
+      this.#out.push(instead)
+    } else this.#out.append(buffer, start, end)
+  }
+
+  #ready(buffer: Buffer, start: number, end: number): void {
+    const cycle = this.#cycles.shift()
+    if (!cycle) return
+    cycle.result.status = buffer[end - 1] ?? 0
+    if (cycle.ready && !cycle.discarded && !cycle.withheld) this.#out.append(buffer, start, end)
+    cycle.resolve(cycle.result)
+    if (this.#cycles.length === 0) this.#hooks.idle()
+  }
+
+  #error(cycle: Cycle | undefined, frame: Buffer): void {
+    const fields = parseErrorFields(frame.subarray(5))
+    if (fields.severity === 'FATAL' || fields.severity === 'PANIC') {
+      this.#fatal = frame
+      return
+    }
+    if (!cycle) return
+    cycle.result.error = fields
+    cycle.result.errorFrame = frame
+    cycle.track?.(type.error)
+    cycle.failed?.()
+    if (!cycle.show || cycle.discarded) return
+    const shown = cycle.error ? cycle.error(fields, frame) : frame
+    if (shown) this.#out.push(shown)
+    else cycle.withheld = true
+  }
+
+  #notice(cycle: Cycle | undefined, buffer: Buffer, start: number, end: number): void {
+    if (cycle?.discarded) return
+    if (cycle?.dropNotice?.(parseErrorFields(buffer.subarray(start + 5, end)))) return
+    this.#out.append(buffer, start, end)
+  }
+
+  #fact(frame: Buffer): void {
+    if (this.#deferred) this.#deferred.push(frame)
+    else this.#out.pushFact(frame)
+  }
+
+  #close(): void {
+    assert(!this.#lost, 'a connection closes once')
+    this.#lost = true
+    const cycles = this.#cycles
+    this.#cycles = []
+    this.#hooks.closed(this.#fatal)
+    for (const cycle of cycles) cycle.reject(new BackendLost())
+  }
+}
+
+/** Types that `track` sees. */
+const tracked = new Uint8Array(256)
+for (const kind of [
+  type.parseComplete,
+  type.bindComplete,
+  type.closeComplete,
+  type.complete,
+  type.row,
+  type.empty,
+  type.suspended,
+]) {
+  tracked[kind] = 1
 }

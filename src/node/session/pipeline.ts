@@ -1,0 +1,547 @@
+/**
+ * The extended protocol: messages up to Sync are one batch, and outside a transaction block one implicit transaction.
+ *
+ * A batch is sent in *segments*, each ended by a Sync. Where all is harmless there is one, the client's own bytes. Else a BEGIN
+ * of ours goes in front, a Sync of ours ends the segment (portals survive it inside a transaction), and the transaction's
+ * end decides what the client's Sync is answered. Statements that the session must handle itself end a segment early.
+ *
+ * After an error everything up to the client's Sync is skipped, as the server does (manual, "Extended Query").
+ *
+ * @module
+ */
+import { AllwriteError } from '../../core/errors.ts'
+import { typeByte } from '../../wire/pgwire/frames.ts'
+import { noticeResponse } from '../../wire/pgwire/errors.ts'
+import {
+  close,
+  commandComplete,
+  parse,
+  readBind,
+  readExecute,
+  readParse,
+  readTarget,
+  sync,
+} from '../../wire/pgwire/messages.ts'
+import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from './answers.ts'
+import type { Conflict } from './contract.ts'
+import type { Answer } from './channel.ts'
+import { ClientGone, CopyWatch } from './copy.ts'
+import { TransactionAborted, type Core, type EndResult } from './core.ts'
+import type { ClientFrame } from './input.ts'
+import { runUnit, unitBytesMax, type UnitResult } from './retry.ts'
+import { Segment } from './segment.ts'
+import type { ClassifiedStatement } from './statement/contract.ts'
+import {
+  beginText,
+  errorHook,
+  guardRefusal,
+  guardText,
+  isPlain,
+  mayRetry,
+  note,
+  readText,
+  sequenceError,
+  sequenceExhausted,
+  tellOwed,
+} from './statements.ts'
+
+const type = {
+  parse: typeByte('P'),
+  bind: typeByte('B'),
+  describe: typeByte('D'),
+  execute: typeByte('E'),
+  close: typeByte('C'),
+  flush: typeByte('H'),
+  sync: typeByte('S'),
+  bye: typeByte('X'),
+} as const
+
+/** Messages of the extended protocol. */
+export const isExtended = (kind: number): boolean =>
+  kind === type.parse ||
+  kind === type.bind ||
+  kind === type.describe ||
+  kind === type.execute ||
+  kind === type.close ||
+  kind === type.flush ||
+  kind === type.sync
+
+/** Batches beyond this are sent on before their Sync has come, bytes: as if the client had sent Flush. */
+const batchBytesMax = unitBytesMax
+
+interface Batch {
+  readonly frames: ClientFrame[]
+  /** Its Sync is among them. */
+  readonly complete: boolean
+}
+
+/** Frames from `first` to Sync or Flush, or a batchful. */
+async function collect(core: Core, first: ClientFrame): Promise<Batch> {
+  const frames = [first]
+  let bytes = first.bytes.length
+  for (let frame = first; ;) {
+    if (frame.type === type.sync) return { frames, complete: true }
+    if (frame.type === type.flush || bytes > batchBytesMax) return { frames, complete: false }
+    const next = core.input.take() ?? (await core.input.next())
+    if (!next || next.type === type.bye) throw new ClientGone()
+    frames.push(next)
+    bytes += next.bytes.length
+    frame = next
+  }
+}
+
+/** One batch of the client, from its first message to the answer of its Sync. */
+export async function pipeline(core: Core, first: ClientFrame): Promise<void> {
+  const unit = new BatchUnit(core, await collect(core, first))
+  await runUnit(core, () => unit.run())
+  core.names.settled()
+  if (core.state === 'idle') core.names.transactionEnded()
+}
+
+const answered: UnitResult = { kind: 'done', answered: true }
+const unanswered: UnitResult = { kind: 'done', answered: false }
+
+class BatchUnit {
+  readonly #core: Core
+  readonly #batch: Batch
+  #segment = new Segment()
+  /** All that was run may be run again; the batch is wholly here. */
+  #retryable: boolean
+  /** Segments were sent in this run. */
+  #sent = false
+  /** The client's Sync was reached. */
+  #synced = false
+  /** Frames of the batch that are still to be looked at. */
+  #queue: ClientFrame[] = []
+  /** Named statements that an earlier run has left on the server. */
+  #leftovers: string[] = []
+
+  constructor(core: Core, batch: Batch) {
+    this.#core = core
+    this.#batch = batch
+    this.#retryable = batch.complete && core.state === 'idle'
+  }
+
+  async run(): Promise<UnitResult> {
+    const core = this.#core
+    try {
+      const result = await this.#run()
+      return result.kind === 'conflict' && !this.#syncAtHand() ? await this.#tell(result.conflict) : result
+    } catch (thrown) {
+      if (!(thrown instanceof TransactionAborted) || this.#syncAtHand()) throw thrown
+      const conflict = await core.aborted()
+      if (!conflict) throw thrown
+      core.owed = undefined
+      return this.#tell(conflict)
+    }
+  }
+
+  async #run(): Promise<UnitResult> {
+    const core = this.#core
+    this.#segment = new Segment()
+    this.#sent = false
+    this.#synced = false
+    this.#queue = [...this.#batch.frames]
+    await core.mendGuard()
+    await this.#clearLeftovers()
+    if (await tellOwed(core, this.#firstKind())) return this.#skipped()
+    for (;;) {
+      const result = await this.#frame(await this.#next())
+      if (result) return result
+    }
+  }
+
+  /** What was collected first, then what the client sends on. */
+  async #next(): Promise<ClientFrame> {
+    const frame = this.#queue.shift() ?? this.#core.input.take() ?? (await this.#core.input.next())
+    if (!frame || frame.type === type.bye) throw new ClientGone()
+    return frame
+  }
+
+  /** The client has sent its Sync: it waits for nothing but the batch's end. */
+  #syncAtHand(): boolean {
+    return this.#synced || this.#queue.some((frame) => frame.type === type.sync)
+  }
+
+  /** A client that waits in the middle of its batch hears of the conflict before it sends its Sync. */
+  async #tell(conflict: Conflict): Promise<UnitResult> {
+    this.#core.out.push(errorFrame(conflictError(conflict)))
+    return this.#skipped()
+  }
+
+  /** Prepared statements are no part of a transaction: a batch that is run again would find its own. */
+  async #clearLeftovers(): Promise<void> {
+    if (this.#leftovers.length === 0) return
+    const core = this.#core
+    const closes = this.#leftovers.map((name) => close('S', name, 'latin1'))
+    for (const name of this.#leftovers) core.names.forget(name)
+    this.#leftovers = []
+    await core.exchange([...closes, sync], { show: false, ready: false })
+  }
+
+  /** A result ends the batch. */
+  async #frame(frame: ClientFrame): Promise<UnitResult | undefined> {
+    const { bytes } = frame
+    switch (frame.type) {
+      case type.parse:
+        return this.#parse(bytes)
+      case type.bind: {
+        const { portal, statement } = readBind(bytes)
+        this.#core.names.bind(portal, statement)
+        this.#segment.usesPortal = true
+        this.#segment.push(bytes, { kind: 'bind' })
+        break
+      }
+      case type.describe:
+        this.#segment.usesPortal ||= readTarget(bytes).kind === 'P'
+        this.#segment.push(bytes)
+        break
+      case type.close: {
+        const { kind, name } = readTarget(bytes)
+        this.#segment.usesPortal ||= kind === 'P'
+        this.#segment.push(bytes, { kind: 'close', statementName: kind === 'S' ? name : undefined })
+        break
+      }
+      case type.execute:
+        return this.#execute(bytes)
+      case type.flush:
+        return this.#segment.empty ? undefined : this.#send(false)
+      case type.sync:
+        this.#synced = true
+        return this.#finish(bytes)
+      default:
+        // PostgreSQL takes other messages here too; nobody sends them, and what they would do to a batch is unclear.
+        throw new AllwriteError('protocol', `unexpected message type ${frame.type} in an extended query`)
+    }
+    if (this.#segment.bytes > batchBytesMax && !this.#batch.complete) return this.#send(false)
+    return undefined
+  }
+
+  async #parse(bytes: Buffer): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const { name, sql, types } = readParse(bytes)
+    const { text, statements } = readText(core, sql)
+    const [only, second] = statements
+    // Several statements: the server refuses that itself. It must never run, whatever it says.
+    const statement: ClassifiedStatement = only && !second ? only : { kind: 'invalid', text, tag: '', offset: 0 }
+    const refusal = refusalOf(statement)
+    if (refusal && core.state !== 'failed') return this.#refuse(refusal)
+    core.names.parsing(name, statement)
+    const sent = sentText(core, statement, text)
+    const message = sent === text ? bytes : rewritten(name, sent, types, core)
+    this.#segment.push(message, { kind: 'parse', name, statement })
+    return undefined
+  }
+
+  async #execute(bytes: Buffer): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const segment = this.#segment
+    const statement = core.names.portal(readExecute(bytes))
+    segment.usesPortal = true
+    if (!mayRetry(statement)) this.#neverRetry()
+    if (core.state === 'failed') {
+      segment.push(bytes, { kind: 'execute', statement })
+      // What ends the transaction must be seen before the rest is judged.
+      return this.#send(false)
+    }
+    switch (statement?.kind) {
+      case 'invalid':
+        return this.#refuse(new AllwriteError('unsupported', 'this statement is not understood by the cluster'))
+      case 'commit':
+        return this.#commit(bytes, statement)
+      case 'rollback':
+        return this.#rollback(bytes, statement)
+      case 'begin':
+        return this.#begin(bytes, statement)
+      case 'copy_in':
+        return this.#copyIn(bytes, statement)
+      case 'savepoint':
+      case 'release':
+      case 'rollback_to':
+        if (this.#inWrap()) return this.#refuse(needsBlockError(statement.tag))
+        break
+      default:
+        break
+    }
+    segment.needsWrap ||=
+      !isPlain(statement) &&
+      statement?.kind !== 'savepoint' &&
+      statement?.kind !== 'release' &&
+      statement?.kind !== 'rollback_to'
+    segment.runs.push(statement)
+    if (statement?.kind === 'write' && statement.notice !== undefined) {
+      core.out.push(noticeResponse({ severity: 'NOTICE', sqlState: '00000', message: statement.notice }))
+    }
+    segment.push(bytes, { kind: 'execute', statement })
+    return statement?.kind === 'journaled' ? this.#journal(statement.text) : undefined
+  }
+
+  #inWrap(): boolean {
+    return this.#core.state === 'wrap' || (this.#core.state === 'idle' && this.#segment.needsWrap)
+  }
+
+  #neverRetry(): void {
+    this.#retryable = false
+    // Rows that can't be taken back need not be held.
+    this.#core.out.release()
+  }
+
+  /**
+   * Sends the segment and waits for its answer. `last`: with the client's own Sync, whose ReadyForQuery goes to the client.
+   * A result: it failed, the client was told, and the batch is over.
+   */
+  async #send(last: boolean, copy?: CopyWatch): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const segment = this.#segment
+    this.#segment = new Segment()
+    // Inside a batch that goes on, portals need a transaction that outlives our Sync.
+    const wraps =
+      core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !this.#endsItself(segment)))
+    if (core.state === 'client' && segment.runs.length > 0) core.touch()
+    core.channel.cork()
+    let begin: Promise<Answer> | undefined
+    if (wraps) {
+      if (this.#retryable && !this.#sent) core.out.hold()
+      begin = core.wrap()
+    }
+    this.#sent = true
+    for (const statement of segment.runs) note(core, statement)
+    if (last) core.report()
+    const ready = last && !segment.runs.some((statement) => statement?.kind === 'guard_setting')
+    const options = {
+      show: true,
+      ready,
+      track: segment.track(core),
+      error: errorHook(core, 0),
+      ...(core.state === 'wrap' ? { dropNotice: isSecondBegin } : {}),
+    }
+    const exchange = core.exchange(segment.take(!last && !copy), copy ? copy.options(options) : options)
+    core.channel.uncork()
+    try {
+      const [, answer] = await Promise.all([begin, copy ? this.#relay(exchange, copy) : exchange])
+      return await this.#answered(answer, last, ready)
+    } finally {
+      this.#leftovers.push(...segment.parsed)
+    }
+  }
+
+  /** Segments of a BEGIN or of COMMIT outside a transaction see to the transaction themselves. */
+  #endsItself(segment: Segment): boolean {
+    return segment.runs.some(
+      (statement) => statement?.kind === 'begin' || statement?.kind === 'commit' || statement?.kind === 'rollback',
+    )
+  }
+
+  async #relay(exchange: Promise<Answer>, copy: CopyWatch): Promise<Answer> {
+    const answer = exchange.finally(() => copy.finish())
+    const relayed = copy
+      .relay(() => this.#queue.shift())
+      .finally(() => {
+        this.#core.channel.write(sync)
+      })
+    const [result] = await Promise.all([answer, relayed])
+    return result
+  }
+
+  async #answered(answer: Answer, last: boolean, ready: boolean): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const { error, errorFrame: frame } = answer
+    if (!error || !frame) {
+      core.followStatus(answer)
+      return last ? (ready ? answered : unanswered) : undefined
+    }
+    if (core.state === 'wrap') {
+      await core.rollbackWrap()
+      if (error.sqlState === sequenceExhausted && this.#retryable && core.out.holding)
+        return { kind: 'exhausted', fields: error }
+      return this.#skipped()
+    }
+    const withheld = error.sqlState === sequenceExhausted && core.state === 'client'
+    core.followStatus(answer)
+    if (withheld) core.out.push(await sequenceError(core, error, frame))
+    if (last) return withheld || !ready ? unanswered : answered
+    return this.#skipped()
+  }
+
+  /** The client's Sync: the end of an implicit transaction. */
+  async #finish(bytes: Buffer): Promise<UnitResult> {
+    const core = this.#core
+    const segment = this.#segment
+    if (core.state === 'wrap' || (core.state === 'idle' && segment.needsWrap)) {
+      if (!segment.empty) {
+        const failed = await this.#send(false)
+        if (failed) return failed
+      }
+      const failure = await core.end()
+      return failure ? this.#failure(failure) : unanswered
+    }
+    if (segment.empty) return unanswered
+    segment.push(bytes)
+    return (await this.#send(true)) ?? answered
+  }
+
+  /** A transaction's end failed; for a conflict nothing is said yet. */
+  async #failure(failure: NonNullable<EndResult>): Promise<UnitResult> {
+    if (failure.kind === 'conflict') return { kind: 'conflict', conflict: failure.conflict, retryable: this.#retryable }
+    this.#core.out.push(failure.frame)
+    return this.#skipped()
+  }
+
+  async #begin(
+    bytes: Buffer,
+    statement: Extract<ClassifiedStatement, { kind: 'begin' }>,
+  ): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const before = this.#inWrap() ? 'wrap' : core.state
+    this.#segment.runs.push(statement)
+    this.#segment.push(bytes, { kind: 'execute', statement })
+    const failed = await this.#send(false)
+    if (failed) return failed
+    if (before === 'wrap') {
+      core.follow('adopted')
+      core.work.begin = statement.text
+    } else if (before === 'idle') core.began(statement.text)
+    return undefined
+  }
+
+  async #commit(
+    bytes: Buffer,
+    statement: Extract<ClassifiedStatement, { kind: 'commit' | 'rollback' }>,
+  ): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const inWrap = this.#inWrap()
+    if (core.state === 'idle' && !inWrap) return this.#asItIs(bytes, statement)
+    if (inWrap && statement.chain) return this.#refuse(needsBlockError('COMMIT AND CHAIN'))
+    if (!this.#segment.empty) {
+      const failed = await this.#send(false)
+      if (failed) return failed
+    }
+    const failure = await core.end(statement.chain)
+    if (failure) return this.#failure(failure)
+    if (inWrap) core.out.push(noTransactionNotice())
+    core.out.push(commandComplete('COMMIT'))
+    return undefined
+  }
+
+  async #rollback(
+    bytes: Buffer,
+    statement: Extract<ClassifiedStatement, { kind: 'commit' | 'rollback' }>,
+  ): Promise<UnitResult | undefined> {
+    const core = this.#core
+    if (!this.#inWrap()) return this.#asItIs(bytes, statement)
+    if (statement.chain) return this.#refuse(needsBlockError('ROLLBACK AND CHAIN'))
+    if (!this.#segment.empty) {
+      const failed = await this.#send(false)
+      if (failed) return failed
+    }
+    await core.rollbackWrap()
+    core.out.push(noTransactionNotice())
+    core.out.push(commandComplete('ROLLBACK'))
+    return undefined
+  }
+
+  /** COMMIT and ROLLBACK that need nothing of us: the server ends what there is. */
+  async #asItIs(
+    bytes: Buffer,
+    statement: Extract<ClassifiedStatement, { kind: 'commit' | 'rollback' }>,
+  ): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const { begin } = core.work
+    const inBlock = core.state !== 'idle'
+    this.#segment.runs.push(statement)
+    this.#segment.push(bytes, { kind: 'execute', statement })
+    const failed = await this.#send(false)
+    if (!failed && inBlock && statement.chain) core.began(begin)
+    return failed
+  }
+
+  async #copyIn(bytes: Buffer, statement: ClassifiedStatement): Promise<UnitResult | undefined> {
+    this.#segment.needsWrap = true
+    this.#segment.runs.push(statement)
+    this.#segment.push(bytes, { kind: 'execute', statement })
+    return this.#send(false, new CopyWatch(this.#core))
+  }
+
+  /** A statement that no event trigger sees: its text goes into the journal, in the same transaction. */
+  async #journal(text: string): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const failed = await this.#send(false)
+    if (failed) return failed
+    const answer = await core.call(core.options.functions.journalStatement, [core.options.journalSecret, text, '{}'])
+    if (!answer.error || !answer.errorFrame) return undefined
+    core.out.push(answer.errorFrame)
+    if (core.state === 'wrap') await core.rollbackWrap()
+    else core.followStatus(answer)
+    return this.#skipped()
+  }
+
+  /** An error of ours, in its place among the server's answers. */
+  async #refuse(error: AllwriteError): Promise<UnitResult> {
+    const core = this.#core
+    if (!this.#segment.empty) {
+      const failed = await this.#send(false)
+      if (failed) return failed
+    }
+    core.out.push(errorFrame(error))
+    if (core.state === 'wrap') await core.rollbackWrap()
+    else await core.failClient()
+    return this.#skipped()
+  }
+
+  /** An error was told: the client's messages up to its Sync are forgotten. */
+  async #skipped(): Promise<UnitResult> {
+    if (!this.#syncAtHand()) {
+      this.#core.out.release()
+      this.#core.out.flush()
+    }
+    while (!this.#synced) this.#synced = (await this.#next()).type === type.sync
+    return unanswered
+  }
+
+  /** What the batch is about, as far as its first messages tell. */
+  #firstKind(): ClassifiedStatement['kind'] | undefined {
+    const core = this.#core
+    if (!core.owed) return undefined
+    for (const { type: kind, bytes } of this.#batch.frames) {
+      if (kind === type.parse) return readText(core, readParse(bytes).sql).statements[0]?.kind
+      if (kind === type.bind) return core.names.bind('', readBind(bytes).statement)?.kind
+    }
+    return undefined
+  }
+}
+
+const isSecondBegin = (fields: { readonly sqlState: string }): boolean => fields.sqlState === '25001'
+
+function refusalOf(statement: ClassifiedStatement): AllwriteError | undefined {
+  if (statement.kind === 'guard_setting') return guardRefusal(statement)
+  if (statement.kind !== 'refused') return undefined
+  const { message, sqlState, detail, hint } = statement
+  return new AllwriteError('unsupported', message, {
+    sqlState,
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+function sentText(core: Core, statement: ClassifiedStatement, text: string): string {
+  switch (statement.kind) {
+    case 'begin':
+      return beginText(core, statement, text)
+    case 'guard_setting':
+      return guardText(statement)
+    case 'invalid':
+    case 'refused':
+    case 'empty':
+      return text
+    default:
+      // The statement's own text without comments around it is no rewrite.
+      return text.includes(statement.text) ? text : statement.text
+  }
+}
+
+function rewritten(name: string, sql: string, types: Buffer, core: Core): Buffer {
+  const head = parse('', sql, types, core.encoding)
+  const whole = Buffer.concat([head.subarray(0, 5), Buffer.from(name, 'latin1'), head.subarray(5)])
+  whole.writeUInt32BE(whole.length - 1, 1)
+  return whole
+}

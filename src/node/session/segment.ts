@@ -1,0 +1,87 @@
+/**
+ * A stretch of an extended batch that is sent with one Sync: the client's bytes, joined where they are neighbours, and what
+ * the backend will answer to each message that counts.
+ *
+ * @module
+ */
+import { typeByte } from '../../wire/pgwire/frames.ts'
+import { dataRowOfText, sync } from '../../wire/pgwire/messages.ts'
+import type { Core } from './core.ts'
+import type { ClassifiedStatement } from './statement/contract.ts'
+import { guardChanged, guardShown } from './statements.ts'
+
+/** One expected completion, in order. */
+export type Expected =
+  | { readonly kind: 'parse'; readonly name: string; readonly statement: ClassifiedStatement }
+  | { readonly kind: 'bind' }
+  | { readonly kind: 'close'; readonly statementName: string | undefined }
+  | { readonly kind: 'execute'; readonly statement: ClassifiedStatement | undefined }
+
+const type = { parse: typeByte('1'), close: typeByte('3'), row: typeByte('D'), error: typeByte('E') } as const
+
+/** Slices up to this are joined for one write, bytes. */
+const joinBytesMax = 16 * 1024
+
+export class Segment {
+  readonly #slices: Buffer[] = []
+  readonly #expected: Expected[] = []
+  bytes = 0
+  /** Something in it must not run outside a transaction of ours or the client's. */
+  needsWrap = false
+  /** A portal is made or run: its transaction must outlive the Sync if more follows. */
+  usesPortal = false
+  /** Named statements that the server has parsed: in the way of a retry. */
+  readonly parsed: string[] = []
+  /** Statements that are run, for what they change. */
+  readonly runs: (ClassifiedStatement | undefined)[] = []
+
+  get empty(): boolean {
+    return this.#slices.length === 0
+  }
+
+  push(bytes: Buffer, expected?: Expected): void {
+    const last = this.#slices.at(-1)
+    this.bytes += bytes.length
+    if (expected) this.#expected.push(expected)
+    if (last && last.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset) {
+      this.#slices[this.#slices.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + bytes.length)
+    } else this.#slices.push(bytes)
+  }
+
+  /** The bytes to send; `end`: with our Sync behind. */
+  take(end: boolean): Buffer | readonly Buffer[] {
+    if (end) this.push(sync)
+    const [first] = this.#slices
+    if (first && this.#slices.length === 1) return first
+    return this.bytes <= joinBytesMax ? Buffer.concat(this.#slices) : this.#slices
+  }
+
+  /** Follows the backend's answers: names become known when they are; a SHOW of the guard is answered by the wish. */
+  track(core: Core): (kind: number) => Buffer | undefined {
+    const expected = this.#expected
+    let next = 0
+    return (kind) => {
+      if (kind === type.error) {
+        next = expected.length
+        return undefined
+      }
+      const item = expected[next]
+      if (kind === type.row) {
+        const shown = item?.kind === 'execute' ? guardShown(core, item.statement) : undefined
+        return shown === undefined ? undefined : dataRowOfText(shown)
+      }
+      next++
+      if (item) this.#completed(core, item)
+      return undefined
+    }
+  }
+
+  #completed(core: Core, item: Expected): void {
+    if (item.kind === 'parse') {
+      core.names.parsed(item.name, item.statement)
+      if (item.name !== '') this.parsed.push(item.name)
+    } else if (item.kind === 'close') {
+      if (item.statementName !== undefined) core.names.forget(item.statementName)
+    } else if (item.kind === 'execute' && item.statement?.kind === 'guard_setting') guardChanged(core, item.statement)
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What a session is given: its two sockets after login, and the services of its node.
+ *
+ * @module
+ */
+import type { Socket } from 'node:net'
+import type { NodeGate } from './contract.ts'
+import type { ClassifiedQuery, SessionFacts } from './statement/contract.ts'
+
+/** Two logged-in connections; the client has had its first ReadyForQuery. Sockets are paused and have no listeners. */
+export interface Handover {
+  readonly client: Socket
+  /** Bytes that the client sent behind its login. */
+  readonly clientLeftover: Buffer
+  readonly backend: Socket
+  /** Bytes that the backend sent behind its first ReadyForQuery. */
+  readonly backendLeftover: Buffer
+  readonly backendPid: number
+  readonly user: string
+  readonly database: string
+  /** What the backend reported at login, by name. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** What the client asked `default_transaction_read_only` to be at login. */
+  readonly readOnlyWish: boolean
+}
+
+/** The catalog's functions that a session calls by FunctionCall: their OIDs in this database. */
+export interface SessionFunctions {
+  /** `allwrite.capture(nonce text) → text`: emits the capture message; the xid, or NULL if nothing was written. */
+  readonly capture: number
+  /** `allwrite.unseen_writes() → text`: names a write that the stream does not show, else NULL. */
+  readonly unseenWrites: number
+  /** `allwrite.journal_statement(secret text, statement text, context text)`. */
+  readonly journalStatement: number
+}
+
+/** The few lines a session logs; pino's logger fits. */
+export interface SessionLog {
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface SessionOptions {
+  readonly gate: NodeGate
+  /** Pure and cached: asked once per statement. */
+  readonly classify: (text: string, facts: SessionFacts) => ClassifiedQuery
+  readonly functions: SessionFunctions
+  /** Proof for journal_statement that the caller is the agent; never part of a query's text. */
+  readonly journalSecret: string
+  /** The database has deferrable constraints: they are checked before the capture. Asked at each transaction's end. */
+  readonly hasDeferrable: () => boolean
+  /** Asks the server to cancel what the backend does; resolves when the server has taken the request. */
+  readonly cancelBackend: () => Promise<void>
+  /** Ends the backend (pg_terminate_backend). */
+  readonly terminateBackend: () => Promise<void>
+  /**
+   * What became of a transaction whose COMMIT was sent and never answered: resolves when the server knows (never while the
+   * transaction is in progress). May reject while the server can't be asked: it is asked again.
+   */
+  readonly committed: (xid: string) => Promise<boolean>
+  /** A sequence's leased range is used up (2200H): resolves when a new range is there. @throws if there can't be one */
+  readonly onSequenceExhausted: (error: { readonly message: string; readonly detail?: string }) => Promise<void>
+  readonly log: SessionLog
+  /** 0 ≤ x < 1; default Math.random. */
+  readonly random?: () => number
+}
+
+/** A running session. */
+export interface Session {
+  /** Resolves when both connections are closed and the participant is forgotten. Never rejects. */
+  readonly closed: Promise<void>
+  /** What the client's CancelRequest does. */
+  cancel(): void
+  /** Ends the session with 57P01 as soon as no transaction waits for its outcome. */
+  end(): void
+}

@@ -1,0 +1,171 @@
+/**
+ * A client's session: follows the client's protocol on one side and owns one backend on the other, so that **no write commits
+ * without the node** and the client sees one PostgreSQL server.
+ *
+ * Contract
+ * 1. Units (a Query, an extended batch, a function call) run one at a time, in order; what follows waits unread, bounded.
+ * 2. What may write runs in a transaction; that transaction commits only through the node (contract.ts), or if it wrote nothing.
+ * 3. The client is told *committed* exactly when the outcome says so, whatever became of the backend (RULES 2).
+ * 4. Same results, tags, notices, errors and status bytes as PostgreSQL; known differences: docs/GUARANTEES.md.
+ *
+ * Failure cases
+ * - the client goes: before the submission its backend is closed, which rolls back; after it the session stays until the outcome.
+ * - the backend goes: the client gets the server's last words (57P01 without any) and the end; a COMMIT's answer first.
+ * - a bad frame, or a status that does not fit: this session ends with a FATAL error. InvariantError ends the process.
+ *
+ * Parts: input/output (client), channel (backend), core (transaction, participant), simple/pipeline/copy (what messages mean),
+ * retry, statements, names, wish.
+ *
+ * @module
+ */
+import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import { typeByte } from '../../wire/pgwire/frames.ts'
+import { errorFrame, sessionLostError, stateLostError } from './answers.ts'
+import { BackendLost, Channel } from './channel.ts'
+import { functionCallUnit } from './call.ts'
+import { ClientGone } from './copy.ts'
+import { Core } from './core.ts'
+import { ClientInput, type ClientFrame } from './input.ts'
+import { ClientOutput } from './output.ts'
+import { isExtended, pipeline } from './pipeline.ts'
+import type { Handover, Session, SessionOptions } from './session-options.ts'
+import { simpleQuery } from './simple.ts'
+
+export type { Handover, Session, SessionFunctions, SessionLog, SessionOptions } from './session-options.ts'
+
+const type = {
+  query: typeByte('Q'),
+  call: typeByte('F'),
+  bye: typeByte('X'),
+  copyData: typeByte('d'),
+  copyDone: typeByte('c'),
+  copyFail: typeByte('f'),
+} as const
+
+/** Takes two logged-in connections over, in this very call. */
+export function runSession(start: Handover, options: SessionOptions): Session {
+  const { client, backend } = start
+  let fatal: Buffer | undefined
+  let ending = false
+  let backendClosed: () => void = () => undefined
+  const backendEnd = new Promise<void>((resolve) => {
+    backendClosed = resolve
+  })
+  client.on('error', () => undefined)
+  const out = new ClientOutput(client, (blocked) => core.channel.setPaused(blocked && !core.aborting))
+  const input = new ClientInput(client, start.clientLeftover)
+  const openChannel = (owner: Core): Channel =>
+    new Channel(backend, out, {
+      parameter: (name, value, frame) => owner.parameter(name, value, frame),
+      idle: () => owner.idle(),
+      closed: (lastWords) => {
+        fatal = lastWords
+        owner.closed()
+        input.wake()
+        backendClosed()
+      },
+    })
+  const core: Core = new Core(options, {
+    backendPid: start.backendPid,
+    readOnlyWish: start.readOnlyWish,
+    input,
+    out,
+    openChannel,
+  })
+  core.setEncoding(start.parameters.get('client_encoding') ?? 'UTF8')
+  core.standardStrings = start.parameters.get('standard_conforming_strings') !== 'off'
+  const forget = options.gate.register(core)
+  client.on('close', () => {
+    // After the submission only the journal decides: the backend stays for its COMMIT.
+    if (core.state !== 'submitted') closeBackend()
+    core.onCancel?.()
+  })
+
+  const closeBackend = (): void => {
+    if (core.channel.busy) core.cancel()
+    core.channel.destroy()
+  }
+
+  async function serve(): Promise<void> {
+    for (;;) {
+      if (core.channel.lost || core.stateLost || (ending && core.state !== 'submitted')) return
+      const frame = input.take()
+      if (!frame) {
+        if (input.exhausted) return
+        await input.wait()
+        continue
+      }
+      if (frame.type === type.bye) return
+      if (core.aborting) await core.aborted()
+      await unit(core, frame)
+    }
+  }
+
+  async function run(): Promise<void> {
+    let last: Buffer | undefined
+    try {
+      await serve()
+      if (core.stateLost) last = errorFrame(stateLostError(), 'FATAL')
+      else if (core.channel.lost || ending) last = fatal ?? errorFrame(sessionLostError(), 'FATAL')
+    } catch (thrown) {
+      if (thrown instanceof InvariantError) throw thrown
+      if (thrown instanceof BackendLost) last = fatal ?? errorFrame(sessionLostError(), 'FATAL')
+      else if (!(thrown instanceof ClientGone)) {
+        options.log.warn({ pid: start.backendPid, error: String(thrown) }, 'session ended by an error')
+        last = errorFrame(AllwriteError.from(thrown), 'FATAL')
+      }
+    }
+    out.release()
+    if (last) out.push(last)
+    out.flush()
+    closeBackend()
+    client.end()
+    await backendEnd
+    forget()
+    await clientClosed()
+  }
+
+  const clientClosed = (): Promise<void> => {
+    if (client.closed) return Promise.resolve()
+    const timer = setTimeout(() => client.destroy(), lingerMsMax)
+    // What the client still sends is read and dropped, so that its end is seen.
+    client.resume()
+    return new Promise((resolve) => {
+      client.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  core.channel.start(start.backendLeftover)
+  const closed = run()
+  return {
+    closed,
+    cancel: () => core.cancel(),
+    end: () => {
+      ending = true
+      input.wake()
+    },
+  }
+}
+
+/** How long a client may take to read the last words, ms. */
+const lingerMsMax = 2_000
+
+async function unit(core: Core, frame: ClientFrame): Promise<void> {
+  switch (frame.type) {
+    case type.query:
+      return simpleQuery(core, frame)
+    case type.call:
+      return functionCallUnit(core, frame)
+    case type.copyData:
+    case type.copyDone:
+    case type.copyFail:
+      // Leftovers of a COPY that failed on the server: dropped, as PostgreSQL does.
+      return undefined
+    default:
+      if (isExtended(frame.type)) return pipeline(core, frame)
+      throw new AllwriteError('protocol', `invalid frontend message type ${frame.type}`)
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * What single statements mean for a session, whichever protocol brings them: reading their text, noting what they change,
+ * and how errors of theirs are shown.
+ *
+ * @module
+ */
+import { isAscii, isUtf8 } from 'node:buffer'
+import { AllwriteError } from '../../core/errors.ts'
+import type { ErrorFields } from '../../wire/pgwire/errors.ts'
+import { conflictError, errorFrame, shiftPosition } from './answers.ts'
+import type { Core } from './core.ts'
+import { booleanOf } from './start-settings.ts'
+import type { BeginStatement, ClassifiedStatement, GuardSettingStatement } from './statement/contract.ts'
+import { guardName } from './wish.ts'
+
+/** Longest statement that can be looked at, bytes: below V8's longest string. */
+const statementBytesMax = 256 * 1024 * 1024
+
+/** SQLSTATE of a sequence at the end of its range. */
+export const sequenceExhausted = '2200H'
+
+/** A client's text and what it is. */
+export interface ReadText {
+  readonly text: string
+  readonly statements: readonly ClassifiedStatement[]
+}
+
+/** Decodes and classifies. What can't be read exactly as the server reads it is refused or left to the server's own error. */
+export function readText(core: Core, bytes: Buffer): ReadText {
+  if (bytes.length > statementBytesMax) return refusedText('a statement of this length', '54001')
+  const ascii = isAscii(bytes)
+  if (!ascii && core.unsafeEncoding) return refusedText('text outside ASCII in this client_encoding', '0A000')
+  const text = bytes.toString(ascii ? 'latin1' : core.encoding)
+  // Bytes that are no UTF-8: the server says so when it is asked to parse them.
+  if (!ascii && core.encoding === 'utf8' && !isUtf8(bytes))
+    return { text, statements: [{ kind: 'invalid', text, tag: '', offset: 0 }] }
+  const facts = { standardConformingStrings: core.standardStrings, temporaryObjects: core.temporaryObjects }
+  return { text, statements: core.options.classify(text, facts).statements }
+}
+
+function refusedText(what: string, sqlState: '0A000' | '54001'): ReadText {
+  const message = `${what} is not supported by this cluster`
+  return {
+    text: '',
+    statements: [
+      { kind: 'refused', text: '', tag: '', offset: 0, message, sqlState, hint: 'Use client_encoding UTF8.' },
+    ],
+  }
+}
+
+/** Needs no transaction of ours: can not write, or must run outside one. */
+export const isPlain = (statement: ClassifiedStatement | undefined): boolean =>
+  statement !== undefined &&
+  (statement.kind === 'harmless' ||
+    statement.kind === 'setting' ||
+    statement.kind === 'local' ||
+    statement.kind === 'empty' ||
+    statement.kind === 'guard_setting')
+
+/** Ends or begins a transaction. */
+export const isControl = (statement: ClassifiedStatement): boolean =>
+  statement.kind === 'begin' || statement.kind === 'commit' || statement.kind === 'rollback'
+
+/** May run again after a rollback without anyone seeing it. */
+export const mayRetry = (statement: ClassifiedStatement | undefined): boolean =>
+  statement?.kind === 'harmless' || statement?.kind === 'empty' || (statement?.kind === 'write' && statement.retryable)
+
+/** Notes what a statement is about to change; `undefined` = unknown code (a prepared statement or cursor made by SQL). */
+export function note(core: Core, statement: ClassifiedStatement | undefined): void {
+  const { work } = core
+  if (statement === undefined) {
+    work.unseen = true
+    work.sessionState = true
+    return
+  }
+  switch (statement.kind) {
+    case 'write':
+      noteWrite(core, statement)
+      return
+    case 'setting':
+      if (statement.scope === 'session') work.sessionState = true
+      if (statement.action === 'reset_all') core.wish.set(undefined, false, core.state !== 'idle')
+      return
+    case 'local':
+      work.sessionState = true
+      noteDiscard(core, statement.discard)
+      return
+    case 'guard_setting':
+      work.sessionState = true
+      return
+    case 'journaled':
+      work.unseen = true
+      return
+    default:
+  }
+}
+
+function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: 'write' }>): void {
+  const { work } = core
+  if (statement.opaque || statement.ddl || statement.truncateRestart) work.unseen = true
+  if (statement.opaque || statement.ddl || statement.holdCursor || statement.createsTemp) work.sessionState = true
+  if (statement.createsTemp || statement.opaque) core.temporaryObjects ||= statement.createsTemp
+  const changed = statement.prepare ?? statement.deallocate
+  if (!changed) return
+  work.sessionState = true
+  // Forgotten means unknown code, which is safe whether the statement succeeds or not.
+  if (changed.name === undefined) core.names.forgetAll()
+  else core.names.forget(Buffer.from(changed.name, core.encoding).toString('latin1'))
+}
+
+function noteDiscard(core: Core, discard: 'all' | 'plans' | 'temp' | 'sequences' | undefined): void {
+  if (discard === 'all') {
+    core.names.forgetAll()
+    core.wish.set(undefined, false, core.state !== 'idle')
+  }
+  if (discard === 'all' || discard === 'temp') core.temporaryObjects = false
+}
+
+/** A BEGIN with its mode made explicit by the user's wish. `written`: the client's text, where READ WRITE may be said. */
+export function beginText(core: Core, statement: BeginStatement, written: string): string {
+  if (!core.wish.value || statement.readOnly || /read\s+write/i.test(written)) return statement.text
+  return statement.text.replace('READ WRITE', 'READ ONLY')
+}
+
+/** What is sent for SET, RESET, SHOW of the guard: the same tag and the same errors, but the guard stays on. */
+export function guardText(statement: GuardSettingStatement): string {
+  if (statement.action === 'show' || statement.text !== '') return statement.text
+  if (statement.tag === 'RESET') return `RESET ${guardName}`
+  return `SET ${statement.local ? 'LOCAL ' : ''}${guardName} = on`
+}
+
+/** A value that is no boolean: PostgreSQL's error. */
+export function guardRefusal(statement: GuardSettingStatement): AllwriteError | undefined {
+  if (statement.action !== 'set' || wanted(statement) !== undefined) return undefined
+  return new AllwriteError('protocol', `parameter "${guardName}" requires a Boolean value`, { sqlState: '22023' })
+}
+
+const wanted = (statement: GuardSettingStatement): boolean | undefined =>
+  statement.readOnly ?? booleanOf(statement.value ?? '')
+
+/** A SET or RESET of the guard succeeded. */
+export function guardChanged(core: Core, statement: GuardSettingStatement): void {
+  if (statement.action === 'show') return
+  core.wish.set(statement.action === 'reset' ? undefined : wanted(statement), statement.local, core.state !== 'idle')
+}
+
+/** What SHOW answers, where it must not be what the backend says. */
+export function guardShown(core: Core, statement: ClassifiedStatement | undefined): string | undefined {
+  if (statement?.kind !== 'guard_setting' || statement.action !== 'show') return undefined
+  if (statement.name === guardName || core.state === 'idle') return core.wish.text
+  return undefined
+}
+
+/** Shows a statement's errors: at their place in the client's text; the end of a sequence's range only after it was looked at. */
+export const errorHook =
+  (core: Core, offset: number) =>
+  (fields: ErrorFields, frame: Buffer): Buffer | undefined =>
+    fields.sqlState === sequenceExhausted && core.state === 'client' ? undefined : shiftPosition(frame, offset)
+
+/** In a client's transaction: asks for a new range, and tells the client to try again if there is one. */
+export async function sequenceError(core: Core, fields: ErrorFields, frame: Buffer): Promise<Buffer> {
+  if (!(await newRange(core, fields))) return frame
+  return errorFrame(
+    new AllwriteError('conflict', 'could not serialize access: a sequence had to get a new range of values', {
+      detail: fields.message,
+      hint: 'Retry the transaction.',
+    }),
+  )
+}
+
+/** Asks for a new range of the sequence that an error names. False: there is none, the error stands. */
+export async function newRange(core: Core, fields: ErrorFields): Promise<boolean> {
+  try {
+    const { message, detail } = fields
+    await core.options.onSequenceExhausted(detail === undefined ? { message } : { message, detail })
+    return true
+  } catch (thrown) {
+    core.options.log.warn({ error: String(thrown) }, 'a sequence got no new range')
+    return false
+  }
+}
+
+/**
+ * The client is told of a transaction that it lost between its statements: by the next one, whatever it is, except ROLLBACK.
+ * COMMIT fails and ends it. True: told, the unit is over.
+ */
+export async function tellOwed(core: Core, kind: ClassifiedStatement['kind'] | undefined): Promise<boolean> {
+  const conflict = core.owed
+  if (!conflict || kind === 'rollback') return false
+  core.owed = undefined
+  core.out.push(errorFrame(conflictError(conflict)))
+  if (kind === 'commit') core.followStatus(await core.hidden('ROLLBACK'))
+  return true
+}
