@@ -1,0 +1,93 @@
+/**
+ * What the supervisor tells an agent: the JSON file that the agent's argv[2] names, readable by us alone.
+ *
+ * @module
+ */
+import { AllwriteError } from '../core/errors.ts'
+import { nodeId, type NodeId } from '../core/ids.ts'
+import { readJson, type Fields } from './json.ts'
+
+export interface AgentConfig {
+  /** This node: 1 … `nodes`. */
+  readonly node: NodeId
+  /** How many nodes the cluster has. */
+  readonly nodes: number
+  /** The agent's own folder, `DIR/n<i>`: logs, verdicts, incarnation. */
+  readonly nodeDir: string
+  /** The server's data folder, made from `templateDir` when absent. */
+  readonly pgDataDir: string
+  readonly templateDir: string
+  /** For the server's socket; below the cluster's private runtime folder. */
+  readonly runtimeDir: string
+  readonly journalSocket: string
+  readonly listenHost: string
+  readonly listenPort: number
+  /** Folder of the user's own server; null: the npm package's. */
+  readonly pgBin: string | null
+  /** The clients' default role, a superuser to them. */
+  readonly appUser: string
+  readonly appPassword: string
+  /** Password of the superuser `allwrite`, and seed of what else agents keep from clients. */
+  readonly agentSecret: string
+  readonly database: string
+  /** False: the node is declared disposable. */
+  readonly fsync: boolean
+  /** PEM files; both or none. */
+  readonly tlsCert: string | null
+  readonly tlsKey: string | null
+  readonly logLevel: string
+}
+
+/**
+ * Reads and checks an agent's configuration.
+ * @throws AllwriteError configuration, naming the field that is wrong
+ */
+export function readAgentConfig(path: string): AgentConfig {
+  const fields = readJson(path)
+  if (!fields) throw new AllwriteError('configuration', `there is no agent configuration "${path}"`)
+  const reader = readerOf(fields, path)
+  return {
+    node: nodeId(reader.number('node')),
+    nodes: reader.number('nodes'),
+    nodeDir: reader.text('nodeDir'),
+    pgDataDir: reader.text('pgDataDir'),
+    templateDir: reader.text('templateDir'),
+    runtimeDir: reader.text('runtimeDir'),
+    journalSocket: reader.text('journalSocket'),
+    listenHost: reader.text('listenHost'),
+    listenPort: reader.number('listenPort'),
+    pgBin: reader.textOrNull('pgBin'),
+    appUser: reader.text('appUser'),
+    appPassword: reader.text('appPassword'),
+    agentSecret: reader.text('agentSecret'),
+    database: reader.text('database'),
+    fsync: reader.flag('fsync'),
+    tlsCert: reader.textOrNull('tlsCert'),
+    tlsKey: reader.textOrNull('tlsKey'),
+    logLevel: reader.text('logLevel'),
+  }
+}
+
+function readerOf(fields: Fields, path: string) {
+  const wrong = (name: string, wanted: string) =>
+    new AllwriteError('configuration', `"${name}" in "${path}" must be ${wanted}`)
+  const text = (name: string): string => {
+    const value = fields[name]
+    if (typeof value !== 'string' || value === '') throw wrong(name, 'a text')
+    return value
+  }
+  return {
+    text,
+    textOrNull: (name: string) => (fields[name] === null || fields[name] === undefined ? null : text(name)),
+    number: (name: string): number => {
+      const value = fields[name]
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong(name, 'a whole number')
+      return value
+    },
+    flag: (name: string): boolean => {
+      const value = fields[name]
+      if (typeof value !== 'boolean') throw wrong(name, 'true or false')
+      return value
+    },
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * One node as the supervisor sees it: its agent process, its last word, and what that means for clients.
+ *
+ * @module
+ */
+import { AllwriteError } from '../core/errors.ts'
+import { nodeId } from '../core/ids.ts'
+import { endLeftover } from '../postgres/index.ts'
+import type { AgentConfig } from './agent-config.ts'
+import { createChild, type Child } from './child.ts'
+import { pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import type { Reporter } from './events.ts'
+import { silentMsMax, type AgentStatus, type ChildMessage } from './ipc.ts'
+import { writeJson } from './json.ts'
+import { appUser, database, listenHost, nodePort, type UpOptions } from './options.ts'
+import { removePidFile, writePidFile } from './pid-files.ts'
+import type { NodeState, NodeStatus } from './status.ts'
+
+export interface NodeSlot {
+  readonly id: number
+  readonly name: string
+  readonly child: Child
+  /** Starts the agent; resolves when it is ready. Ends what an earlier one left first. */
+  start(): Promise<void>
+  /** Orderly: the agent ends its server. Killed after `withinMs`; then the server is ended here. */
+  stop(withinMs: number): Promise<void>
+  /** SIGKILL to the agent and its server, at once. */
+  kill(): Promise<void>
+  status(journalPosition: number): NodeStatus
+  /** Reports the state if it changed since last told. */
+  look(): void
+  readonly journalPosition: number
+}
+
+export interface NodeSlotOptions {
+  readonly id: number
+  readonly cluster: ClusterDir
+  readonly options: UpOptions
+  readonly program: string
+  readonly runtimeDir: string
+  readonly journalSocket: string
+  readonly report: Reporter
+  /** Whether it serves or lives has changed. */
+  readonly onChange: () => void
+}
+
+/** Start-up texts of an agent that the user sees; after that they are in its log. */
+type LastWord = { readonly status: AgentStatus; readonly at: number } | undefined
+
+export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
+  const { id, cluster, report } = slot
+  const name = `n${id}`
+  const paths = pathsOf(cluster.dir)
+  const folder = paths.node(id)
+  const configPath = `${folder}/agent.json`
+  const url = urlsOf(cluster).node(id)
+  let last: LastWord
+  let postgresPid: number | null = null
+  let told: NodeState = 'down'
+  /** Ready means serving until it says otherwise: the first status may come half a second later. */
+  let ready = false
+
+  const state = (): NodeState => {
+    if (child.pid === undefined) return 'down'
+    if (!last) return ready ? 'serving' : 'starting'
+    return Date.now() - last.at > silentMsMax ? 'silent' : last.status.state
+  }
+
+  const look = () => {
+    const now = state()
+    if (now === told) return
+    told = now
+    const note = last?.status.note
+    report({ event: 'node', id: name, state: now, ...(note === undefined ? {} : { note }) })
+    slot.onChange()
+  }
+
+  const onMessage = (message: ChildMessage) => {
+    if (message.type === 'progress') report({ event: 'progress', node: name, text: message.text })
+    if (message.type === 'fatal') report({ event: 'progress', node: name, text: message.message })
+    if (message.type === 'ready') {
+      ready = true
+      postgresPid = message.postgresPid
+    }
+    if (message.type === 'status') {
+      last = { status: message, at: Date.now() }
+      postgresPid = message.postgresPid ?? postgresPid
+    }
+    look()
+  }
+
+  const child = createChild({
+    name,
+    program: slot.program,
+    configPath,
+    logFile: `${folder}/agent.log`,
+    stopBy: 'message',
+    onMessage,
+    onStart: (pid) => {
+      writePidFile(cluster.dir, name, pid, configPath)
+      last = undefined
+      ready = false
+      look()
+    },
+    onEnd: (how, wanted) => {
+      removePidFile(cluster.dir, name)
+      last = undefined
+      ready = false
+      postgresPid = null
+      if (!wanted)
+        report({ event: 'progress', node: name, text: `agent ended unexpectedly (${how}), starting it again` })
+      look()
+    },
+  })
+
+  let starting: Promise<void> | undefined
+  /** Counts what takes the node down, so that a start in progress notices. */
+  let downs = 0
+
+  const startOnce = async () => {
+    const before = downs
+    await endLeftover(paths.pgData(id))
+    writeJson(configPath, agentConfig(slot, folder))
+    if (downs !== before) throw new AllwriteError('cancelled', `the start of ${name} was cancelled`)
+    await child.start()
+  }
+
+  return {
+    id,
+    name,
+    child,
+    start() {
+      starting ??= startOnce().finally(() => (starting = undefined))
+      return starting
+    },
+    async stop(withinMs) {
+      downs++
+      await child.stop(withinMs)
+      // Nothing is left after an orderly end; after a SIGKILL its server is.
+      await endLeftover(paths.pgData(id))
+    },
+    async kill() {
+      downs++
+      await child.kill()
+      await endLeftover(paths.pgData(id), { kill: true })
+    },
+    look,
+    get journalPosition() {
+      return last?.status.journalPosition ?? 0
+    },
+    status(journalPosition) {
+      const position = last?.status.position ?? 0
+      const note = last?.status.note
+      return {
+        id: name,
+        url,
+        state: state(),
+        position,
+        lag: last ? Math.max(journalPosition - position, 0) : 0,
+        agentPid: child.pid ?? null,
+        postgresPid: child.pid === undefined ? null : postgresPid,
+        sessions: last?.status.sessions ?? 0,
+        dataDir: paths.pgData(id),
+        ...(note === undefined ? {} : { note }),
+      }
+    },
+  }
+}
+
+function agentConfig(
+  { id, cluster, options, runtimeDir, journalSocket }: NodeSlotOptions,
+  nodeDir: string,
+): AgentConfig {
+  const paths = pathsOf(cluster.dir)
+  return {
+    node: nodeId(id),
+    nodes: cluster.file.nodes,
+    nodeDir,
+    pgDataDir: paths.pgData(id),
+    templateDir: paths.template,
+    runtimeDir: `${runtimeDir}/n${id}`,
+    journalSocket,
+    listenHost,
+    listenPort: nodePort(cluster.file.basePort, id),
+    pgBin: options.pgBin,
+    appUser,
+    appPassword: cluster.secrets.appPassword,
+    agentSecret: cluster.secrets.agentSecret,
+    database,
+    fsync: cluster.file.fsync,
+    tlsCert: options.tlsCert,
+    tlsKey: options.tlsKey,
+    logLevel: options.logLevel,
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What a user may choose, and how it is written. Pure.
+ *
+ * @module
+ */
+import { AllwriteError } from '../core/errors.ts'
+
+/** Options of `allwrite up`, checked. Undefined = not said: the stored value, else the default. */
+export interface UpOptions {
+  readonly dir: string
+  readonly nodes: number | undefined
+  readonly basePort: number | undefined
+  readonly fsync: boolean | undefined
+  readonly pgBin: string | null
+  readonly journalRetainBytes: number | undefined
+  readonly journalCapBytes: number | undefined
+  readonly tlsCert: string | null
+  readonly tlsKey: string | null
+  readonly logLevel: string
+}
+
+export const defaults = { dir: '.allwrite', nodes: 4, basePort: 15_432, fsync: true, logLevel: 'info' } as const
+
+/** Nodes on one machine: each is a server of its own, and every one applies all writes. */
+export const nodesMax = 16
+
+/** Node `n` listens at base port + 10 + n; the ports between belong to the endpoints. */
+export const nodePort = (basePort: number, node: number): number => basePort + 10 + node
+
+/** The database and role that clients are given. */
+export const database = 'postgres'
+export const appUser = 'postgres'
+
+/** Loopback only: other machines' clients come with the etcd journal. */
+export const listenHost = '127.0.0.1'
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+const refuse = (what: string, wanted: string): never => {
+  throw new AllwriteError('configuration', `invalid ${what}`, { detail: `Expected ${wanted}.` })
+}
+
+export function parseNodes(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= 1 && value <= nodesMax) return value
+  return refuse(`number of nodes: "${text}"`, `1 … ${nodesMax}`)
+}
+
+/** The highest node's port must exist as well. */
+export function parseBasePort(text: string): number {
+  const value = Number(text)
+  const max = 65_535 - nodePort(0, nodesMax)
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value
+  return refuse(`port: "${text}"`, `1 … ${max}`)
+}
+
+export function parseSwitch(text: string): boolean {
+  if (text === 'on') return true
+  if (text === 'off') return false
+  return refuse(`switch: "${text}"`, 'on or off')
+}
+
+export function parseLogLevel(text: string): string {
+  return logLevels.find((level) => level === text) ?? refuse(`log level: "${text}"`, logLevels.join(', '))
+}
+
+const unitBytes: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  kb: 1000,
+  kib: 1024,
+  m: 1024 ** 2,
+  mb: 1000 ** 2,
+  mib: 1024 ** 2,
+  g: 1024 ** 3,
+  gb: 1000 ** 3,
+  gib: 1024 ** 3,
+  t: 1024 ** 4,
+  tb: 1000 ** 4,
+  tib: 1024 ** 4,
+}
+
+/** `4GiB`, `512 MB`, `1.5g`, `1048576`: bytes. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
+  const unit = unitBytes[match?.[2]?.toLowerCase() ?? '?']
+  const bytes = Math.round(Number(match?.[1]) * (unit ?? Number.NaN))
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  return refuse(`size: "${text}"`, 'a number with a unit, such as 512MiB or 4GiB')
+}
+
+/** Checks what single options can't show. @throws AllwriteError configuration */
+export function checkTogether(options: UpOptions): UpOptions {
+  if ((options.tlsCert === null) !== (options.tlsKey === null)) {
+    throw new AllwriteError('configuration', '--tls-cert and --tls-key belong together')
+  }
+  const { journalRetainBytes, journalCapBytes } = options
+  if (journalRetainBytes !== undefined && journalCapBytes !== undefined && journalRetainBytes > journalCapBytes) {
+    throw new AllwriteError('configuration', '--journal-retain is larger than --journal-cap')
+  }
+  return options
+}

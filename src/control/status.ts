@@ -1,0 +1,64 @@
+/**
+ * How a cluster is, as `allwrite status` and the `ready` event tell it.
+ *
+ * @module
+ */
+import { nodeNumbers, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import type { AgentState } from './ipc.ts'
+
+/** An agent's own word; or `down`: not running; `silent`: running, but says nothing. */
+export type NodeState = AgentState | 'down' | 'silent'
+
+export interface NodeStatus {
+  readonly id: string
+  readonly url: string
+  readonly state: NodeState
+  readonly position: number
+  /** Entries behind the journal. */
+  readonly lag: number
+  readonly agentPid: number | null
+  readonly postgresPid: number | null
+  readonly sessions: number
+  readonly dataDir: string
+  readonly note?: string
+}
+
+export interface ClusterStatus {
+  readonly state: 'down' | 'starting' | 'up' | 'stopping'
+  readonly dir: string
+  /** The supervisor's process. */
+  readonly pid: number | null
+  /** URL of the cluster endpoint. */
+  readonly cluster: string
+  readonly reader: null
+  readonly proxy: null
+  readonly http: null
+  readonly journalPosition: number
+  readonly nodes: readonly NodeStatus[]
+}
+
+/** The status of a cluster that does not run: from its folder alone. */
+export function downStatus(cluster: ClusterDir): ClusterStatus {
+  const urls = urlsOf(cluster)
+  return {
+    state: 'down',
+    dir: cluster.dir,
+    pid: null,
+    cluster: urls.cluster,
+    reader: null,
+    proxy: null,
+    http: null,
+    journalPosition: 0,
+    nodes: nodeNumbers(cluster.file.nodes).map((node) => ({
+      id: `n${node}`,
+      url: urls.node(node),
+      state: 'down',
+      position: 0,
+      lag: 0,
+      agentPid: null,
+      postgresPid: null,
+      sessions: 0,
+      dataDir: pathsOf(cluster.dir).pgData(node),
+    })),
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * The supervisor of a cluster on one machine: what `allwrite up` runs.
+ *
+ * Contract
+ * 1. Start: lock, leftovers of a killed predecessor ended, ports free, template, journal, agents side by side, endpoint.
+ *    Resolves when every node is ready. A failure on the way stops what was started, and says why.
+ * 2. A process that dies is started again, with growing pauses; a node taken down by `kill` or `stop` stays down.
+ * 3. The endpoint hears at once which nodes serve and which are dead; an agent that says nothing for 5 s counts as dead.
+ * 4. Stop: endpoint, agents, journal, each with a bound, then SIGKILL. No process and no socket stays behind.
+ *
+ * The supervisor holds no state that data depends on: killed at any moment, its successor goes on from the folder.
+ *
+ * @module
+ */
+import { existsSync, rmSync } from 'node:fs'
+import { AllwriteError } from '../core/errors.ts'
+import { locateBinaries, runtimeDir } from '../postgres/index.ts'
+import { createChild, type Child } from './child.ts'
+import { makeClusterDir, nodeNumbers, openClusterDir, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import { serveControl } from './control-server.ts'
+import type { Reporter } from './events.ts'
+import { writeJson } from './json.ts'
+import { lockCluster } from './lock.ts'
+import { createNodeSlot, type NodeSlot } from './node-slot.ts'
+import { listenHost, nodePort, type UpOptions } from './options.ts'
+import { endOrphans, removePidFile, writePidFile } from './pid-files.ts'
+import { requireFreePorts } from './ports.ts'
+import type { ClusterStatus } from './status.ts'
+import { makeTemplate, type PrepareTemplate } from './template.ts'
+
+/** Compiled entry points of the processes. */
+export interface Programs {
+  readonly journal: string
+  readonly agent: string
+  readonly endpoint: string
+  readonly prepareTemplate?: PrepareTemplate
+}
+
+export interface Supervisor {
+  status(): ClusterStatus
+  /** Orderly and complete; the second call waits for the first. */
+  stop(): Promise<void>
+  /** SIGKILL to the endpoint's, agents', servers' and journal's processes: for the impatient. */
+  kill(): Promise<void>
+  /** SIGKILL to a node's agent and server; it stays down. */
+  killNode(id: number): Promise<void>
+  stopNode(id: number): Promise<void>
+  /** Resolves when it is ready again; at once if it runs. */
+  startNode(id: number): Promise<void>
+  /** Resolves when it was stopped, by whomever. */
+  readonly stopped: Promise<void>
+}
+
+/** Bounds of an orderly stop, ms: an agent waits for its server's checkpoint, the journal for one sync. */
+const stopWithinMs = { endpoint: 2_000, agent: 20_000, journal: 5_000 } as const
+
+/** How often silence is looked for, ms. */
+const lookEveryMs = 500
+
+/**
+ * Starts a cluster.
+ * @param signal gives the start up; what was started is stopped
+ * @throws AllwriteError configuration | postgres | unavailable | cancelled
+ */
+export async function startSupervisor(
+  options: UpOptions,
+  programs: Programs,
+  report: Reporter,
+  signal?: AbortSignal,
+): Promise<Supervisor> {
+  const dir = makeClusterDir(options.dir)
+  const lock = await lockCluster(dir)
+  try {
+    writePidFile(dir, 'supervisor', process.pid, process.argv[1] ?? 'allwrite')
+    return await startLocked(dir, lock, options, programs, report, signal)
+  } catch (thrown) {
+    removePidFile(dir, 'supervisor')
+    await lock[Symbol.asyncDispose]()
+    throw thrown
+  }
+}
+
+async function startLocked(
+  dir: string,
+  lock: AsyncDisposable,
+  options: UpOptions,
+  programs: Programs,
+  report: Reporter,
+  signal: AbortSignal | undefined,
+): Promise<Supervisor> {
+  const orphans = await endOrphans(dir)
+  if (orphans.length > 0) report({ event: 'progress', text: `ended what an earlier run left: ${orphans.join(', ')}` })
+  const cluster = openClusterDir(dir, options)
+  const { basePort, nodes: nodeCount } = cluster.file
+  const numbers = nodeNumbers(nodeCount)
+  await requireFreePorts(listenHost, [basePort, ...numbers.map((node) => nodePort(basePort, node))])
+  for (const path of [options.tlsCert, options.tlsKey]) {
+    if (path !== null && !existsSync(path)) throw new AllwriteError('configuration', `there is no file "${path}"`)
+  }
+  const binaries = await locateBinaries(options.pgBin)
+  if (!existsSync(pathsOf(dir).template))
+    report({ event: 'progress', text: `PostgreSQL ${binaries.version}: making the database` })
+  await makeTemplate(cluster, binaries, programs.prepareTemplate)
+  const runtime = runtimeDir(dir)
+  const sockets = { journal: `${runtime}/journal.sock`, control: `${runtime}/control.sock` }
+
+  const journal = helperProcess(cluster, 'journal', programs.journal, report, {
+    dir: pathsOf(dir).journal,
+    socketPath: sockets.journal,
+    ...(options.journalRetainBytes === undefined ? {} : { retainBytes: options.journalRetainBytes }),
+    ...(options.journalCapBytes === undefined ? {} : { capBytes: options.journalCapBytes }),
+  })
+  const sendNodes = () => {
+    endpoint.send({
+      type: 'nodes',
+      nodes: slots.map((slot) => {
+        const { state } = slot.status(0)
+        const port = nodePort(basePort, slot.id)
+        return { id: slot.id, host: listenHost, port, serving: state === 'serving', alive: isAlive(state) }
+      }),
+    })
+  }
+  const endpoint = helperProcess(
+    cluster,
+    'endpoint',
+    programs.endpoint,
+    report,
+    { host: listenHost, port: basePort, tls: options.tlsCert !== null },
+    sendNodes,
+  )
+  const slots = numbers.map((id) =>
+    createNodeSlot({
+      id,
+      cluster,
+      options,
+      program: programs.agent,
+      runtimeDir: runtime,
+      journalSocket: sockets.journal,
+      report,
+      onChange: sendNodes,
+    }),
+  )
+
+  const supervisor = build({ cluster, slots, journal, endpoint, report, lock, runtime })
+  const onAbort = () => void supervisor.stop()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    signal?.throwIfAborted()
+    await supervisor.serveControl(sockets.control)
+    report({ event: 'progress', text: 'starting the journal' })
+    await journal.start()
+    signal?.throwIfAborted()
+    report({ event: 'progress', text: `starting ${nodeCount} node${nodeCount === 1 ? '' : 's'}` })
+    await Promise.all(slots.map((slot) => slot.start()))
+    signal?.throwIfAborted()
+    await endpoint.start()
+    supervisor.up()
+    return supervisor
+  } catch (thrown) {
+    await supervisor.stop()
+    throw signal?.aborted ? new AllwriteError('cancelled', 'the start was cancelled') : thrown
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+interface Parts {
+  readonly cluster: ClusterDir
+  readonly slots: readonly NodeSlot[]
+  readonly journal: Child
+  readonly endpoint: Child
+  readonly report: Reporter
+  readonly lock: AsyncDisposable
+  readonly runtime: string
+}
+
+interface Startable extends Supervisor {
+  serveControl(socketPath: string): Promise<void>
+  up(): void
+}
+
+function build({ cluster, slots, journal, endpoint, report, lock, runtime }: Parts): Startable {
+  const urls = urlsOf(cluster)
+  let state: ClusterStatus['state'] = 'starting'
+  let stopping: Promise<void> | undefined
+  let control: AsyncDisposable | undefined
+  const timer = setInterval(() => slots.forEach((slot) => slot.look()), lookEveryMs)
+  let resolveStopped: () => void = () => undefined
+  const stopped = new Promise<void>((resolve) => (resolveStopped = resolve))
+
+  const status = (): ClusterStatus => {
+    const journalPosition = Math.max(0, ...slots.map((slot) => slot.journalPosition))
+    return {
+      state,
+      dir: cluster.dir,
+      pid: process.pid,
+      cluster: urls.cluster,
+      reader: null,
+      proxy: null,
+      http: null,
+      journalPosition,
+      nodes: slots.map((slot) => slot.status(journalPosition)),
+    }
+  }
+
+  const slotOf = (id: number): NodeSlot => {
+    const slot = slots[id - 1]
+    if (slot) return slot
+    throw new AllwriteError('configuration', `there is no node n${id}`, {
+      detail: `The cluster has n1 … n${slots.length}.`,
+    })
+  }
+
+  const finish = async () => {
+    clearInterval(timer)
+    await control?.[Symbol.asyncDispose]()
+    rmSync(runtime, { recursive: true, force: true })
+    removePidFile(cluster.dir, 'supervisor')
+    await lock[Symbol.asyncDispose]()
+    report({ event: 'stopped' })
+    resolveStopped()
+  }
+
+  const stopInOrder = async () => {
+    state = 'stopping'
+    report({ event: 'progress', text: 'stopping' })
+    // Each step whatever became of the one before: what can be ended is ended.
+    const failures: unknown[] = []
+    const settle = async (steps: readonly Promise<void>[]) => {
+      for (const result of await Promise.allSettled(steps)) {
+        if (result.status === 'rejected') failures.push(result.reason)
+      }
+    }
+    await settle([endpoint.stop(stopWithinMs.endpoint)])
+    await settle(slots.map((slot) => slot.stop(stopWithinMs.agent)))
+    await settle([journal.stop(stopWithinMs.journal)])
+    await finish()
+    if (failures.length > 0) throw failures[0]
+  }
+  const stop = () => (stopping ??= stopInOrder())
+
+  const kill = async () => {
+    state = 'stopping'
+    // An orderly stop that is under way goes on with processes that are gone already.
+    await Promise.allSettled([endpoint.kill(), ...slots.map((slot) => slot.kill()), journal.kill()])
+    await stop()
+  }
+
+  const supervisor: Startable = {
+    status,
+    stop,
+    kill,
+    stopped,
+    killNode: (id) => slotOf(id).kill(),
+    stopNode: (id) => slotOf(id).stop(stopWithinMs.agent),
+    startNode: async (id) => {
+      const slot = slotOf(id)
+      if (state !== 'up') throw new AllwriteError('unavailable', `the cluster is ${state}`)
+      if (!slot.child.wanted) await slot.start()
+    },
+    async serveControl(socketPath) {
+      control = await serveControl(socketPath, supervisor)
+    },
+    up() {
+      state = 'up'
+      report({ event: 'ready', ...status() })
+    },
+  }
+  return supervisor
+}
+
+/** The journal and the endpoint: one process each, with a configuration file in DIR. */
+function helperProcess(
+  cluster: ClusterDir,
+  name: 'journal' | 'endpoint',
+  program: string,
+  report: Reporter,
+  config: object,
+  onReady?: () => void,
+): Child {
+  const configPath = `${cluster.dir}/${name}.json`
+  writeJson(configPath, config)
+  return createChild({
+    name,
+    program,
+    configPath,
+    logFile: `${cluster.dir}/${name}.log`,
+    stopBy: 'signal',
+    onStart: (pid) => writePidFile(cluster.dir, name, pid, configPath),
+    onMessage: (message) => {
+      if (message.type === 'ready') onReady?.()
+    },
+    onEnd: (how, wanted) => {
+      removePidFile(cluster.dir, name)
+      if (!wanted) report({ event: 'progress', text: `the ${name} ended unexpectedly (${how}), starting it again` })
+    },
+  })
+}
+
+/** Connections to a node in any other state still work, or end by the agent's own doing. */
+const isAlive = (state: string): boolean => state !== 'down' && state !== 'silent' && state !== 'starting'
