@@ -60,7 +60,8 @@ END $$;
 
 -- The name of something written that no row change, lock key or journaled statement tells the other nodes about; else NULL.
 -- Found by experiment on 18.4: catalogs keep their lock to the end of the transaction where the C code closes them
--- with NoLock; the rest is found by rows of one's own in small catalogs.
+-- with NoLock; the rest is found by rows of one's own in small catalogs. Exempt: what ANALYZE writes, and comments (also
+-- on temporary tables).
 CREATE OR REPLACE FUNCTION allwrite.unseen_writes() RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -74,7 +75,7 @@ BEGIN
    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
      AND n.nspname = 'pg_catalog' AND c.relkind = 'r'
      AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-     AND c.relname NOT IN ('pg_statistic', 'pg_statistic_ext_data')
+     AND c.relname NOT IN ('pg_statistic', 'pg_statistic_ext_data', 'pg_description')
      AND (c.relname LIKE 'pg_largeobject%'
           OR NOT statements AND c.relisshared
           OR NOT ddl)

@@ -56,20 +56,47 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                   WHERE p.proname = m[1] AND (p.provolatile = 'v' OR p.provolatile = 's' AND p.pronargs = 0))
 $$;
 
+-- Does the text end outside of quotes and comments?
+CREATE OR REPLACE FUNCTION allwrite.is_complete(statement text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rest text := statement; opener text; start integer; escapes boolean; ending integer;
+BEGIN
+  LOOP
+    opener := (regexp_match(rest, '(--|/\*|''|"|(?:\m[eE]'')|(?<![\w$])\$(?:[[:alpha:]_]\w*)?\$)'))[1];
+    IF opener IS NULL THEN RETURN true; END IF;
+    start := strpos(rest, opener) + length(opener);
+    rest := substr(rest, start);
+    escapes := lower(opener) = 'e''' OR opener = '''' AND current_setting('standard_conforming_strings') = 'off';
+    ending := CASE
+      WHEN escapes THEN coalesce(length(substring(rest FROM '^(?:[^''\\]|\\.)*''')), 0)
+      WHEN lower(opener) IN ('''', '"') THEN strpos(rest, opener)
+      WHEN opener = '--' THEN coalesce(nullif(strpos(rest, E'\n'), 0), length(rest) + 1)
+      WHEN opener = '/*' THEN coalesce(nullif(strpos(rest, '*/'), 0) + 1, 0)
+      ELSE coalesce(nullif(strpos(rest, opener), 0) + length(opener) - 1, 0) END;
+    IF ending = 0 THEN RETURN false; END IF;
+    rest := substr(rest, ending + 1);
+  END LOOP;
+END $$;
+
 -- The command's own text. context is PG_CONTEXT of the event trigger: one line at top level; else the innermost SQL
--- statement in full follows. NULL where the text is not known: SQL-language functions.
+-- statement in full follows, up to a quote and the line of its caller. A text may hold such a line itself, but only inside
+-- of quotes. NULL where the text is not known: SQL-language functions.
 CREATE OR REPLACE FUNCTION allwrite.statement_text(context text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  outer_context text := substr(context, strpos(context, E'\n') + 1);
-  ending text;
+  rest text := substr(context, strpos(context, E'\n') + 1);
+  piece text; candidate text;
 BEGIN
   IF strpos(context, E'\n') = 0 THEN RETURN current_query(); END IF;
-  IF outer_context NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
-  outer_context := substr(outer_context, length('SQL statement "') + 1);
-  ending := substring(outer_context FROM '"\n(?:PL/pgSQL function|SQL function|PL/\w+ ).*$');
-  IF ending IS NULL THEN ending := '"'; END IF;
-  RETURN left(outer_context, length(outer_context) - length(ending));
+  IF rest NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
+  rest := substr(rest, length('SQL statement "') + 1);
+  FOR piece IN SELECT * FROM regexp_split_to_table(rest, '"\n(?=(?:PL/\w+|SQL) function )') LOOP
+    candidate := concat(candidate || E'"\n', piece);
+    IF candidate = rest THEN candidate := left(candidate, -1); END IF;
+    IF allwrite.is_complete(candidate) THEN RETURN candidate; END IF;
+  END LOOP;
+  RETURN NULL;
 END $$;
 
 CREATE OR REPLACE FUNCTION allwrite.is_temporary(class oid, object oid, schema_name text) RETURNS boolean

@@ -184,7 +184,7 @@ END $$;
 -- Gives this node a leased range; false if the lease is void because numbering started over since (or the sequence is
 -- gone, or being altered). Where the new range is not next to the old one, the sequence jumps and the rest is lost.
 CREATE OR REPLACE FUNCTION allwrite.grant_range(sequence_name text, lease_epoch integer, first bigint, last bigint) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE held allwrite.range; declared allwrite.sequence; node oid;
 BEGIN
   -- Waits for DDL on the sequence that is still open here; what follows sees what it left.
@@ -204,11 +204,14 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION allwrite.grant_range(text, integer, bigint, bigint) FROM PUBLIC;
 
--- How far this node has drawn. used: part of the range that is gone, 0 .. 1.
+-- How far this node has drawn. used: part of the range that is gone, 0 .. 1; exhausted: nextval fails.
 CREATE OR REPLACE VIEW allwrite.range_use AS
-SELECT g.name, q.increment, q.block, g.low, g.high,
-       CASE WHEN g.high = g.low THEN 1 ELSE coalesce((pg_sequence_last_value(g.sequence)::numeric - g.low) / (g.high::numeric - g.low), 0) END AS used,
-       coalesce(pg_sequence_last_value(g.sequence), g.low) AS position
-  FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name WHERE NOT g.opened AND NOT g.pending;
+SELECT u.name, u.relname, u.increment, u.high, u.position,
+       CASE WHEN u.position IS NULL THEN 0 WHEN u.high = u.low THEN 1
+            ELSE least(1, greatest(0, (u.position::numeric - u.low) / (u.high::numeric - u.low))) END::float8 AS used,
+       coalesce(CASE WHEN u.increment > 0 THEN u.position::numeric + u.increment > u.high ELSE u.position::numeric + u.increment < u.high END, false) AS exhausted
+  FROM (SELECT g.name, c.relname::text, q.increment, g.low, g.high, pg_sequence_last_value(g.sequence) AS position
+          FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name JOIN pg_class c ON c.oid = g.sequence
+         WHERE NOT g.opened AND NOT g.pending) u;
 REVOKE ALL ON allwrite.range_use FROM PUBLIC;
 `

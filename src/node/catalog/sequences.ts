@@ -1,0 +1,193 @@
+/**
+ * Leases of sequence values (RULES 14): each node draws only inside ranges that a certified transaction gave it.
+ *
+ * Contract: `leaseTransaction` runs one statement as a transaction of its own through the node's write path and resolves
+ * with its rows after the outcome *committed*; a lease is used only then. `control` is a superuser connection to this
+ * node's own server. {@link SequenceLeaser.poll} is called every {@link pollIntervalMs}; it never rejects for a reason
+ * that the next poll would not show again.
+ *
+ * Failures: a lost answer, a lease made void by ALTER SEQUENCE or RESTART, or a crash between lease and grant leaves a
+ * gap in the numbers, never a number drawn twice.
+ *
+ * @module
+ */
+import { AllwriteError } from '../../core/errors.ts'
+import { literal } from './ddl.ts'
+import type { SqlClient } from './install.ts'
+
+type Row = Readonly<Record<string, unknown>>
+
+export interface SequenceLeaserOptions {
+  readonly leaseTransaction: (sql: string) => Promise<readonly Row[]>
+  readonly control: SqlClient
+  /** Milliseconds, monotonic: tells how fast a lease was used up. */
+  readonly now: () => number
+}
+
+export interface SequenceLeaser {
+  /**
+   * After nextval failed with 2200H: resolves when this node may draw again.
+   * @param sequence the sequence's name as the error message quotes it, without schema
+   * @throws AllwriteError with SQLSTATE 2200H when the declared bound is reached cluster-wide; others if no lease was to be had
+   */
+  exhausted(sequence: string): Promise<void>
+  /** Leases ahead for sequences in use of which more than half is gone. */
+  poll(): Promise<void>
+}
+
+export const pollIntervalMs = 250
+/** Values in the first lease; as allwrite.first_block(). */
+const blockMin = 32
+/** More would waste too much when a node is lost; at this size a lease a second serves a million values a second. */
+const blockMax = 1_048_576
+/** A lease used up faster than this doubles the next one; ten times slower halves it. */
+const quickMs = 2_000
+/** A leased range not next to the running one waits until this much is used: the jump loses the rest. */
+const jumpAt = 0.9
+const leaseAt = 0.5
+/** Grants that find their lease void (numbering started over) before the caller gets an error. */
+const attemptsMax = 5
+
+interface Range {
+  readonly name: string
+  readonly increment: bigint
+  readonly high: bigint
+  /** Last value drawn; undefined if none. */
+  readonly position: bigint | undefined
+  readonly used: number
+  readonly exhausted: boolean
+}
+
+interface Lease {
+  readonly epoch: number
+  readonly first: bigint
+  readonly last: bigint
+}
+
+/** What the leaser knows of a sequence beyond the server: bounded by the number of sequences, pruned by each poll. */
+interface Memory {
+  block: number
+  leasedAtMs: number
+  position: bigint | undefined
+  ahead: Lease | undefined
+}
+
+/** The sequence's name out of a 2200H message; undefined if it is another message. */
+export const exhaustedSequence = (message: string): string | undefined => /sequence "(.+)" \(-?\d+\)$/s.exec(message)?.[1]
+
+export const createSequenceLeaser = ({ leaseTransaction, control, now }: SequenceLeaserOptions): SequenceLeaser => {
+  const memories = new Map<string, Memory>()
+  /** One lease at a time for each name: whoever comes later waits for it. */
+  const running = new Map<string, Promise<void>>()
+
+  const memoryOf = (name: string): Memory => {
+    let memory = memories.get(name)
+    if (memory === undefined) memories.set(name, (memory = { block: blockMin, leasedAtMs: -Infinity, position: undefined, ahead: undefined }))
+    return memory
+  }
+
+  const lease = async (name: string): Promise<Lease> => {
+    const memory = memoryOf(name)
+    const ageMs = now() - memory.leasedAtMs
+    if (ageMs < quickMs) memory.block = Math.min(blockMax, memory.block * 2)
+    else if (ageMs > quickMs * 10) memory.block = Math.max(blockMin, memory.block >> 1)
+    const [row] = await leaseTransaction(leaseSql(name, memory.block))
+    if (row === undefined) {
+      throw new AllwriteError('postgres', `nextval: reached the limit of sequence ${name} in all nodes`, { sqlState: '2200H' })
+    }
+    memory.leasedAtMs = now()
+    return leaseOf(row)
+  }
+
+  const grant = async (name: string, { epoch, first, last }: Lease): Promise<boolean> => {
+    const result = await control.query(`SELECT allwrite.grant_range(${literal(name)}, ${epoch}, ${first}, ${last}) AS granted`)
+    return result.rows[0]?.['granted'] === true
+  }
+
+  const once = async (name: string, work: () => Promise<void>): Promise<void> => {
+    const other = running.get(name)
+    if (other !== undefined) return other
+    const mine = work().finally(() => running.delete(name))
+    running.set(name, mine)
+    return mine
+  }
+
+  const refill = async (name: string): Promise<void> => {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const memory = memoryOf(name)
+      const held = memory.ahead
+      memory.ahead = undefined
+      if (await grant(name, held ?? (await lease(name)))) return
+    }
+    throw new AllwriteError('unavailable', `no range of sequence ${name} was to be had`, { hint: 'The sequence is being altered. Retry.' })
+  }
+
+  const ahead = async (range: Range, memory: Memory): Promise<void> => {
+    memory.ahead ??= await lease(range.name)
+    if (memory.ahead.first !== range.high + range.increment && range.used < jumpAt) return
+    const ready = memory.ahead
+    memory.ahead = undefined
+    // A void lease is a gap; the next poll sees whether another is needed.
+    await grant(range.name, ready)
+  }
+
+  return {
+    exhausted: async (sequence) => {
+      const ranges = await readRanges(control, `WHERE relname = ${literal(sequence)}`)
+      if (ranges.length === 0) throw new AllwriteError('unavailable', `sequence "${sequence}" is not known or is being altered`)
+      for (const range of ranges) if (range.exhausted) await once(range.name, () => refill(range.name))
+    },
+    poll: async () => {
+      const ranges = await readRanges(control, '')
+      const names = new Set(ranges.map((range) => range.name))
+      for (const name of memories.keys()) if (!names.has(name) && !running.has(name)) memories.delete(name)
+      for (const range of ranges) {
+        const memory = memoryOf(range.name)
+        const drawing = memory.position !== undefined && range.position !== undefined && range.position !== memory.position
+        memory.position = range.position ?? -1n
+        if (drawing && range.used > leaseAt) await once(range.name, () => ahead(range, memory))
+      }
+    },
+  }
+}
+
+/**
+ * One statement on one row, all of it computed from that row: after a wait for a concurrent lease PostgreSQL evaluates it
+ * again on the newest version (EvalPlanQual), which a join would spoil.
+ */
+const leaseSql = (name: string, wanted: number): string => {
+  const amount = `allwrite.bounded_block(${wanted}, increment, user_min, user_max)`
+  const first = `CASE WHEN next BETWEEN user_min AND user_max OR NOT cycle THEN next WHEN increment > 0 THEN user_min ELSE user_max END`
+  return (
+    `UPDATE allwrite.sequence SET next = ${first} + increment::numeric * ${amount}, block = ${amount}` +
+    ` WHERE name = ${literal(name)} AND ${first} BETWEEN user_min AND user_max` +
+    ` RETURNING epoch::text, (next - increment::numeric * block)::text AS first,` +
+    ` least(user_max, greatest(user_min, next - increment))::text AS last`
+  )
+}
+
+const field = (row: Row, name: string): string => {
+  const value = row[name]
+  if (typeof value !== 'string') throw new AllwriteError('internal', `row without "${name}"`)
+  return value
+}
+
+const leaseOf = (row: Row): Lease => ({
+  epoch: Number(field(row, 'epoch')),
+  first: BigInt(field(row, 'first')),
+  last: BigInt(field(row, 'last')),
+})
+
+const readRanges = async (control: SqlClient, where: string): Promise<Range[]> => {
+  const { rows } = await control.query(
+    `SELECT name, increment::text, high::text, position::text, used::text, exhausted::text FROM allwrite.range_use ${where}`,
+  )
+  return rows.map((row) => ({
+    name: field(row, 'name'),
+    increment: BigInt(field(row, 'increment')),
+    high: BigInt(field(row, 'high')),
+    position: row['position'] === null ? undefined : BigInt(field(row, 'position')),
+    used: Number(field(row, 'used')),
+    exhausted: field(row, 'exhausted') === 'true',
+  }))
+}
