@@ -6,7 +6,7 @@
 import { connect } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import { AllwriteError } from '../core/errors.ts'
-import { runtimeDir, systemCode } from '../postgres/index.ts'
+import { existingRuntimeDir, systemCode } from '../postgres/index.ts'
 import type { Command, ControlAnswer } from './control-server.ts'
 import { fieldsOf } from './json.ts'
 import type { ClusterStatus } from './status.ts'
@@ -20,7 +20,9 @@ const answerWithinMsMax = 180_000
  * @throws AllwriteError with the supervisor's own words, or `unavailable` where it does not answer
  */
 export async function askSupervisor(dir: string, command: Command, node?: string): Promise<ClusterStatus | undefined> {
-  const path = `${runtimeDir(resolvePath(dir))}/control.sock`
+  const runtime = existingRuntimeDir(resolvePath(dir))
+  if (runtime === undefined) return undefined
+  const path = `${runtime}/control.sock`
   const line = await exchange(path, `${JSON.stringify({ command, node })}\n`)
   if (line === undefined) return undefined
   const answer = parseAnswer(line)

@@ -44,7 +44,7 @@ export const certifierVersion = 1
  * of a busy small cluster it lasts 40 s; with 100 keys an entry it bounds the index at 1.6 million keys, 70 MB, and a joiner reads
  * it in about a second.
  */
-export const windowDefault = 16_384
+export const windowDefault = 65_536
 /** The journal can't keep more than this for certification alone. */
 export const windowMax = 2 ** 24
 

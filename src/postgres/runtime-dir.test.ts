@@ -2,7 +2,7 @@ import { equal, ok, throws } from 'node:assert/strict'
 import { mkdirSync, rmdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { privateDir, runtimeDir, socketPathBytesMax } from './runtime-dir.ts'
+import { existingRuntimeDir, privateDir, runtimeDir, socketPathBytesMax } from './runtime-dir.ts'
 import { testFolder } from './test-folder.ts'
 
 test('the folder is short, closed to others, and the same for every name of the data folder', () => {
@@ -23,7 +23,9 @@ test('the folder is short, closed to others, and the same for every name of the 
 test('a data folder has the same name before and after it is made', () => {
   using folder = testFolder()
   const data = join(folder.path, 'a', 'b')
+  equal(existingRuntimeDir(data), undefined, 'looking makes nothing')
   const before = runtimeDir(data)
+  equal(existingRuntimeDir(data), before)
   mkdirSync(data, { recursive: true })
   equal(runtimeDir(data), before)
   rmdirSync(before)

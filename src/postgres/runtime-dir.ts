@@ -5,7 +5,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, lstatSync, mkdirSync, realpathSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { AllwriteError } from '../core/errors.ts'
@@ -24,6 +24,21 @@ const socketNameBytesMax = 24
  * @throws AllwriteError configuration if the folder is another user's: a stranger waits there for our passwords
  */
 export function runtimeDir(dir: string): string {
+  const path = runtimePath(dir)
+  const identity = serverIdentity()
+  privateDir(path, identity ? 0o710 : 0o700)
+  if (identity) chownSync(path, process.getuid?.() ?? 0, identity.gid)
+  return path
+}
+
+/** The same folder if it exists and is ours: for those who only look for a running cluster. Makes nothing. */
+export function existingRuntimeDir(dir: string): string | undefined {
+  const path = runtimePath(dir)
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat?.isDirectory() && stat.uid === (process.getuid?.() ?? stat.uid) ? path : undefined
+}
+
+function runtimePath(dir: string): string {
   const uid = process.getuid?.() ?? 0
   const hash = createHash('sha256')
     .update(`${uid}:${canonical(dir)}`)
@@ -35,10 +50,8 @@ export function runtimeDir(dir: string): string {
     if (base === undefined || !base.startsWith('/')) continue
     const path = join(base, `allwrite-${hash}`)
     if (Buffer.byteLength(path) + socketNameBytesMax > socketPathBytesMax) continue
-    if (!lstatSync(base, { throwIfNoEntry: false })?.isDirectory()) continue
+    if (!statSync(base, { throwIfNoEntry: false })?.isDirectory()) continue
     if (identity && closedFolder(path, identity) !== undefined) continue
-    privateDir(path, identity ? 0o710 : 0o700)
-    if (identity) chownSync(path, uid, identity.gid)
     return path
   }
   throw new AllwriteError('configuration', 'found no folder for sockets', {

@@ -28,7 +28,6 @@ export async function runCli(argv: readonly string[], programs: Programs, versio
     .version(version)
     .exitOverride()
     .showHelpAfterError('(see "allwrite --help")')
-    .enablePositionalOptions()
     .addHelpText(
       'after',
       examples('allwrite up', 'allwrite psql n2', 'allwrite status', 'allwrite kill n1', 'allwrite stop'),

@@ -22,7 +22,7 @@ export function addPsql(program: Command, done: (exitCode: number) => void): voi
     .argument('[arguments...]', 'for psql')
     .addOption(dataOption())
     .option('--shell', 'use the built-in prompt, even where psql is installed')
-    .passThroughOptions()
+    .allowUnknownOption()
     .addHelpText(
       'after',
       examples(

@@ -50,7 +50,14 @@ export const startPair = async (): Promise<TestPair> => {
   await initDatabase({ binaries, dataDir: template, password, fsync: false })
   const settings = { fsync: 'off', max_connections: '20', wal_level: 'logical', shared_buffers: '32MB' }
   const start = (name: string, port: number) =>
-    startPostgres({ binaries, dataDir: join(folder, name), socketDir: runtime, port, settings, logFile: join(folder, `${name}.log`) })
+    startPostgres({
+      binaries,
+      dataDir: join(folder, name),
+      socketDir: runtime,
+      port,
+      settings,
+      logFile: join(folder, `${name}.log`),
+    })
   const connect = async (port: number, user: string): Promise<pg.Client> => {
     const client = new pg.Client({ host: runtime, port, user, password, database: 'postgres' })
     client.on('error', () => undefined)
@@ -59,7 +66,9 @@ export const startPair = async (): Promise<TestPair> => {
   }
   const first = await start('template', 5430)
   const setup = await connect(5430, 'allwrite')
-  await setup.query(`CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '${password}'; CREATE ROLE bob LOGIN PASSWORD '${password}'`)
+  await setup.query(
+    `CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '${password}'; CREATE ROLE bob LOGIN PASSWORD '${password}'`,
+  )
   await installSchema(setup, { agentSecret })
   await installSchema(setup, { agentSecret })
   await setup.query('GRANT ALL ON SCHEMA public TO bob')
@@ -73,7 +82,11 @@ export const startPair = async (): Promise<TestPair> => {
     }),
   )
   const open = async (port: number): Promise<TestNode> => {
-    const [agent, user, bob] = await Promise.all([connect(port, 'allwrite'), connect(port, 'postgres'), connect(port, 'bob')])
+    const [agent, user, bob] = await Promise.all([
+      connect(port, 'allwrite'),
+      connect(port, 'postgres'),
+      connect(port, 'bob'),
+    ])
     await agent.query('SET session_replication_role = replica; SET search_path = pg_catalog')
     return { agent, user, bob }
   }
@@ -133,7 +146,9 @@ export const carry = async (from: TestNode, xid: string | null, to: TestNode): P
 }
 
 export const carrySequenceRows = async (from: TestNode, to: TestNode): Promise<void> => {
-  const { rows } = await from.agent.query<{ all: string | null }>('SELECT json_agg(s)::text AS all FROM allwrite.sequence s')
+  const { rows } = await from.agent.query<{ all: string | null }>(
+    'SELECT json_agg(s)::text AS all FROM allwrite.sequence s',
+  )
   await to.agent.query(
     `DELETE FROM allwrite.sequence; INSERT INTO allwrite.sequence SELECT * FROM json_populate_recordset(NULL::allwrite.sequence, ${literal(rows[0]?.all ?? '[]')})`,
   )

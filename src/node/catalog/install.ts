@@ -10,8 +10,10 @@
  * @module
  */
 import { createHash } from 'node:crypto'
+import { applySql } from './sql/apply.ts'
 import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
+import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
 import { sequencesSql } from './sql/sequences.ts'
 import { settleSql } from './sql/settle.ts'
@@ -41,7 +43,9 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     builtinsSql,
     sequencesSql,
     settleSql,
+    ddlTextSql,
     ddlSql,
+    applySql,
     captureSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,

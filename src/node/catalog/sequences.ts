@@ -38,10 +38,18 @@ export interface SequenceLeaser {
 export const pollIntervalMs = 250
 /** Values in the first lease; as allwrite.first_block(). */
 const blockMin = 32
-/** More would waste too much when a node is lost; at this size a lease a second serves a million values a second. */
-const blockMax = 1_048_576
-/** A lease used up faster than this doubles the next one; ten times slower halves it. */
-const quickMs = 2_000
+/** Leases ahead grow to this: one a second then serves a million values a second; more would waste too much with a node. */
+const aheadMax = 1_048_576
+/**
+ * One statement can't use more than one lease: its backend sees a new bound only when it takes a lock. So after errors
+ * leases grow on, until INSERT ... SELECT of that many rows finds room. As in allwrite.bounded_block().
+ */
+const blockMax = 67_108_864
+/** A lease used up faster than this makes the next one larger; ten times slower halves it. */
+const quickMs = 10_000
+/** Growth after an error: a statement that needs a million values is retried six times. */
+const growthAfterError = 8
+const growthAhead = 2
 /** A leased range not next to the running one waits until this much is used: the jump loses the rest. */
 const jumpAt = 0.9
 const leaseAt = 0.5
@@ -73,7 +81,8 @@ interface Memory {
 }
 
 /** The sequence's name out of a 2200H message; undefined if it is another message. */
-export const exhaustedSequence = (message: string): string | undefined => /sequence "(.+)" \(-?\d+\)$/s.exec(message)?.[1]
+export const exhaustedSequence = (message: string): string | undefined =>
+  /sequence "(.+)" \(-?\d+\)$/s.exec(message)?.[1]
 
 export const createSequenceLeaser = ({ leaseTransaction, control, now }: SequenceLeaserOptions): SequenceLeaser => {
   const memories = new Map<string, Memory>()
@@ -82,25 +91,30 @@ export const createSequenceLeaser = ({ leaseTransaction, control, now }: Sequenc
 
   const memoryOf = (name: string): Memory => {
     let memory = memories.get(name)
-    if (memory === undefined) memories.set(name, (memory = { block: blockMin, leasedAtMs: -Infinity, position: undefined, ahead: undefined }))
+    if (memory === undefined)
+      memories.set(name, (memory = { block: blockMin, leasedAtMs: -Infinity, position: undefined, ahead: undefined }))
     return memory
   }
 
-  const lease = async (name: string): Promise<Lease> => {
+  const lease = async (name: string, growth: number, max: number): Promise<Lease> => {
     const memory = memoryOf(name)
     const ageMs = now() - memory.leasedAtMs
-    if (ageMs < quickMs) memory.block = Math.min(blockMax, memory.block * 2)
+    if (ageMs < quickMs) memory.block = Math.max(memory.block, Math.min(max, memory.block * growth))
     else if (ageMs > quickMs * 10) memory.block = Math.max(blockMin, memory.block >> 1)
     const [row] = await leaseTransaction(leaseSql(name, memory.block))
     if (row === undefined) {
-      throw new AllwriteError('postgres', `nextval: reached the limit of sequence ${name} in all nodes`, { sqlState: '2200H' })
+      throw new AllwriteError('postgres', `nextval: reached the limit of sequence ${name} in all nodes`, {
+        sqlState: '2200H',
+      })
     }
     memory.leasedAtMs = now()
     return leaseOf(row)
   }
 
   const grant = async (name: string, { epoch, first, last }: Lease): Promise<boolean> => {
-    const result = await control.query(`SELECT allwrite.grant_range(${literal(name)}, ${epoch}, ${first}, ${last}) AS granted`)
+    const result = await control.query(
+      `SELECT allwrite.grant_range(${literal(name)}, ${epoch}, ${first}, ${last}) AS granted`,
+    )
     return result.rows[0]?.['granted'] === true
   }
 
@@ -117,13 +131,15 @@ export const createSequenceLeaser = ({ leaseTransaction, control, now }: Sequenc
       const memory = memoryOf(name)
       const held = memory.ahead
       memory.ahead = undefined
-      if (await grant(name, held ?? (await lease(name)))) return
+      if (await grant(name, held ?? (await lease(name, growthAfterError, blockMax)))) return
     }
-    throw new AllwriteError('unavailable', `no range of sequence ${name} was to be had`, { hint: 'The sequence is being altered. Retry.' })
+    throw new AllwriteError('unavailable', `no range of sequence ${name} was to be had`, {
+      hint: 'The sequence is being altered. Retry.',
+    })
   }
 
   const ahead = async (range: Range, memory: Memory): Promise<void> => {
-    memory.ahead ??= await lease(range.name)
+    memory.ahead ??= await lease(range.name, growthAhead, aheadMax)
     if (memory.ahead.first !== range.high + range.increment && range.used < jumpAt) return
     const ready = memory.ahead
     memory.ahead = undefined
@@ -134,7 +150,8 @@ export const createSequenceLeaser = ({ leaseTransaction, control, now }: Sequenc
   return {
     exhausted: async (sequence) => {
       const ranges = await readRanges(control, `WHERE relname = ${literal(sequence)}`)
-      if (ranges.length === 0) throw new AllwriteError('unavailable', `sequence "${sequence}" is not known or is being altered`)
+      if (ranges.length === 0)
+        throw new AllwriteError('unavailable', `sequence "${sequence}" is not known or is being altered`)
       for (const range of ranges) if (range.exhausted) await once(range.name, () => refill(range.name))
     },
     poll: async () => {
@@ -143,7 +160,8 @@ export const createSequenceLeaser = ({ leaseTransaction, control, now }: Sequenc
       for (const name of memories.keys()) if (!names.has(name) && !running.has(name)) memories.delete(name)
       for (const range of ranges) {
         const memory = memoryOf(range.name)
-        const drawing = memory.position !== undefined && range.position !== undefined && range.position !== memory.position
+        const drawing =
+          memory.position !== undefined && range.position !== undefined && range.position !== memory.position
         memory.position = range.position ?? -1n
         if (drawing && range.used > leaseAt) await once(range.name, () => ahead(range, memory))
       }

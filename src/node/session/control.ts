@@ -3,7 +3,8 @@
  * under a name of ours: a Query would destroy the client's unnamed prepared statement, which outlives transactions.
  *
  * The name is parsed anew each time (DEALLOCATE ALL may have removed it) and closed before it runs, so that an error leaves
- * nothing behind; the portal keeps the plan.
+ * nothing behind; the portal keeps the plan. The portal has a name too: the client's unnamed one must stay, or stay absent; one that failed
+ * is still there in the failed transaction, so it is closed first.
  *
  * @module
  */
@@ -18,7 +19,15 @@ interface Forms {
 
 const forms = (sql: string): Forms => ({
   query: query(sql),
-  extended: Buffer.concat([parse(name, sql), bindPlain('', name), close('S', name), execute(''), sync]),
+  extended: Buffer.concat([
+    close('P', name),
+    parse(name, sql),
+    bindPlain(name, name),
+    close('S', name),
+    execute(name),
+    close('P', name),
+    sync,
+  ]),
 })
 
 const common = new Map<string, Forms>(

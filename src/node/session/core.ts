@@ -35,6 +35,8 @@ import { guardName, ReadOnlyWish } from './wish.ts'
 
 /** How long a cancelled statement may hold its locks before its backend is ended, ms (RULES 13). */
 export const cancelMsMax = 50
+/** How often a ROLLBACK is repeated: each try survives one late cancel. */
+const rollbackTriesMax = 10
 /** Between two questions for what became of a COMMIT, ms: the server is probably restarting. */
 const statusRetryMs = 100
 
@@ -110,6 +112,9 @@ export class Core implements Participant {
   #xid = ''
   #commitText = 'COMMIT'
   #ended: Promise<boolean> | undefined
+  /** The backend's connection has ended. */
+  readonly #gone: Promise<void>
+  #resolveGone: () => void = () => undefined
 
   constructor(options: SessionOptions, start: CoreStart) {
     this.options = options
@@ -118,6 +123,9 @@ export class Core implements Participant {
     this.input = start.input
     this.out = start.out
     this.#late = options.gate.applied()
+    this.#gone = new Promise((resolve) => {
+      this.#resolveGone = resolve
+    })
     this.channel = start.openChannel(this)
   }
 
@@ -285,6 +293,7 @@ export class Core implements Participant {
 
   /** The backend is gone, and with it its locks. */
   closed(): void {
+    this.#resolveGone()
     this.#abort?.resolve()
     this.onAbort?.()
     this.onCancel?.()
@@ -358,10 +367,14 @@ export class Core implements Participant {
 
   /** ROLLBACK until the backend is idle: a late cancel may hit the ROLLBACK itself. */
   async #rollback(): Promise<void> {
-    for (;;) {
+    for (let tries = 0; tries < rollbackTriesMax; tries++) {
       const answer = await this.#raw(control('ROLLBACK', this.names.unnamedLive), rollbackCycle)
       if (answer.status === Status.idle) return
     }
+    this.options.log.error({ pid: this.backendPid }, 'a backend does not roll back; its connection is closed')
+    this.channel.destroy()
+    await this.#gone
+    throw new BackendLost()
   }
 
   /** A statement failed that never reached the server: the client's transaction fails like by any error. */
@@ -402,6 +415,8 @@ export class Core implements Participant {
     const { work } = this
     const nested = this.state === 'client'
     this.#ending = true
+    // What the server reports at COMMIT follows the command's tag.
+    this.channel.defer()
     try {
       const captured = await this.#capture(chain ? 'COMMIT AND CHAIN' : 'COMMIT')
       if (captured !== 'submitted') return captured

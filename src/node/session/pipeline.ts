@@ -37,6 +37,7 @@ import {
   guardRefusal,
   guardText,
   isPlain,
+  mayChangeWish,
   mayRetry,
   note,
   readText,
@@ -260,6 +261,15 @@ class BatchUnit {
       case 'rollback_to':
         if (this.#inWrap()) return this.#refuse(needsBlockError(statement.tag))
         break
+      case undefined:
+      case 'harmless':
+      case 'empty':
+      case 'setting':
+      case 'guard_setting':
+      case 'local':
+      case 'journaled':
+      case 'write':
+      case 'refused':
       default:
         break
     }
@@ -307,7 +317,7 @@ class BatchUnit {
     this.#sent = true
     for (const statement of segment.runs) note(core, statement)
     if (last) core.report()
-    const ready = last && !segment.runs.some((statement) => statement?.kind === 'guard_setting')
+    const ready = last && !segment.runs.some(mayChangeWish)
     const options = {
       show: true,
       ready,
@@ -420,6 +430,7 @@ class BatchUnit {
     if (failure) return this.#failure(failure)
     if (inWrap) core.out.push(noTransactionNotice())
     core.out.push(commandComplete('COMMIT'))
+    core.channel.undefer()
     return undefined
   }
 
@@ -533,6 +544,17 @@ function sentText(core: Core, statement: ClassifiedStatement, text: string): str
     case 'refused':
     case 'empty':
       return text
+    case 'commit':
+    case 'rollback':
+    case 'savepoint':
+    case 'release':
+    case 'rollback_to':
+    case 'harmless':
+    case 'setting':
+    case 'local':
+    case 'copy_in':
+    case 'journaled':
+    case 'write':
     default:
       // The statement's own text without comments around it is no rewrite.
       return text.includes(statement.text) ? text : statement.text

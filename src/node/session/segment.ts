@@ -8,7 +8,7 @@ import { typeByte } from '../../wire/pgwire/frames.ts'
 import { dataRowOfText, sync } from '../../wire/pgwire/messages.ts'
 import type { Core } from './core.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
-import { guardChanged, guardShown } from './statements.ts'
+import { changeWish, guardShown } from './statements.ts'
 
 /** One expected completion, in order. */
 export type Expected =
@@ -82,6 +82,6 @@ export class Segment {
       if (item.name !== '') this.parsed.push(item.name)
     } else if (item.kind === 'close') {
       if (item.statementName !== undefined) core.names.forget(item.statementName)
-    } else if (item.kind === 'execute' && item.statement?.kind === 'guard_setting') guardChanged(core, item.statement)
+    } else if (item.kind === 'execute') changeWish(core, item.statement)
   }
 }

@@ -20,13 +20,14 @@ import { runUnit, unitBytesMax, type UnitResult } from './retry.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 import {
   beginText,
+  changeWish,
   errorHook,
-  guardChanged,
   guardRefusal,
   guardShown,
   guardText,
   isControl,
   isPlain,
+  mayChangeWish,
   mayRetry,
   note,
   readText,
@@ -55,6 +56,7 @@ export async function simpleQuery(core: Core, frame: ClientFrame): Promise<void>
 
 /** One statement that goes to the backend as it is, and its answer to the client: the hot path of reads. */
 function isDirect(core: Core, statement: ClassifiedStatement): boolean {
+  if (mayChangeWish(statement)) return false
   switch (statement.kind) {
     case 'harmless':
     case 'empty':
@@ -67,6 +69,14 @@ function isDirect(core: Core, statement: ClassifiedStatement): boolean {
     case 'release':
     case 'rollback_to':
       return true
+    case 'begin':
+    case 'commit':
+    case 'rollback':
+    case 'copy_in':
+    case 'journaled':
+    case 'guard_setting':
+    case 'invalid':
+    case 'refused':
     default:
       return false
   }
@@ -185,6 +195,13 @@ class QueryUnit {
         if (refusal && core.state !== 'failed') return this.#refuse(refusal)
         return this.#send(index, statement)
       }
+      case 'harmless':
+      case 'empty':
+      case 'setting':
+      case 'local':
+      case 'copy_in':
+      case 'journaled':
+      case 'write':
       default:
         return this.#send(index, statement)
     }
@@ -238,7 +255,7 @@ class QueryUnit {
     const core = this.#core
     if (answer.error) return this.#failed(answer)
     core.followStatus(answer)
-    if (statement.kind === 'guard_setting') guardChanged(core, statement)
+    changeWish(core, statement)
     if (statement.kind === 'journaled' && core.state !== 'failed') {
       const journal = await core.call(core.options.functions.journalStatement, [
         core.options.journalSecret,
@@ -336,6 +353,7 @@ class QueryUnit {
       const failure = await core.end(statement.chain)
       if (failure) return this.#failure(failure)
       core.out.push(commandComplete('COMMIT'))
+      core.channel.undefer()
       return undefined
     }
     const chained = core.state !== 'idle' && statement.chain ? core.work.begin : undefined

@@ -79,7 +79,6 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
       return
     case 'setting':
       if (statement.scope === 'session') work.sessionState = true
-      if (statement.action === 'reset_all') core.wish.set(undefined, false, core.state !== 'idle')
       return
     case 'local':
       work.sessionState = true
@@ -91,6 +90,17 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
     case 'journaled':
       work.unseen = true
       return
+    case 'begin':
+    case 'commit':
+    case 'rollback':
+    case 'savepoint':
+    case 'release':
+    case 'rollback_to':
+    case 'harmless':
+    case 'copy_in':
+    case 'empty':
+    case 'invalid':
+    case 'refused':
     default:
   }
 }
@@ -109,10 +119,7 @@ function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: '
 }
 
 function noteDiscard(core: Core, discard: 'all' | 'plans' | 'temp' | 'sequences' | undefined): void {
-  if (discard === 'all') {
-    core.names.forgetAll()
-    core.wish.set(undefined, false, core.state !== 'idle')
-  }
+  if (discard === 'all') core.names.forgetAll()
   if (discard === 'all' || discard === 'temp') core.temporaryObjects = false
 }
 
@@ -138,10 +145,21 @@ export function guardRefusal(statement: GuardSettingStatement): AllwriteError | 
 const wanted = (statement: GuardSettingStatement): boolean | undefined =>
   statement.readOnly ?? booleanOf(statement.value ?? '')
 
-/** A SET or RESET of the guard succeeded. */
-export function guardChanged(core: Core, statement: GuardSettingStatement): void {
+/** Its success may change the wish, which is reported before ReadyForQuery. */
+export const mayChangeWish = (statement: ClassifiedStatement | undefined): boolean =>
+  statement?.kind === 'guard_setting' ||
+  (statement?.kind === 'setting' && statement.action === 'reset_all') ||
+  (statement?.kind === 'local' && statement.discard === 'all')
+
+/** A statement succeeded: what it means for the wish. */
+export function changeWish(core: Core, statement: ClassifiedStatement | undefined): void {
+  const inTransaction = core.state !== 'idle'
+  if (statement?.kind !== 'guard_setting') {
+    if (mayChangeWish(statement)) core.wish.set(undefined, false, inTransaction)
+    return
+  }
   if (statement.action === 'show') return
-  core.wish.set(statement.action === 'reset' ? undefined : wanted(statement), statement.local, core.state !== 'idle')
+  core.wish.set(statement.action === 'reset' ? undefined : wanted(statement), statement.local, inTransaction)
 }
 
 /** What SHOW answers, where it must not be what the backend says. */

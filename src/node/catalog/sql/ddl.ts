@@ -46,103 +46,6 @@ const otherAllowedTags = [
 const tagList = [...allowedTags, ...otherAllowedTags].map((tag) => `'${tag}'`).join(', ')
 
 export const ddlSql = String.raw`
--- Does the text of an expression hold something that gives another value elsewhere or later? A heuristic on names: it
--- may see too much (refusing), and misses only user functions that lie about their volatility.
-CREATE OR REPLACE FUNCTION allwrite.nondeterministic(expression text) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT expression ~* '\m(current_(timestamp|date|time|user|role)|localtime(stamp)?|session_user)\M'
-      OR expression ~* '''\s*(now|today|tomorrow|yesterday)\s*'''
-      OR EXISTS (SELECT FROM regexp_matches(lower(expression), '([[:alpha:]_][[:alnum:]_$]*)"?\s*\(', 'g') m, pg_proc p
-                  WHERE p.proname = m[1] AND (p.provolatile = 'v' OR p.provolatile = 's' AND p.pronargs = 0))
-$$;
-
--- Does the text end outside of quotes and comments?
-CREATE OR REPLACE FUNCTION allwrite.is_complete(statement text) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  rest text := statement; opener text; start integer; escapes boolean; ending integer;
-BEGIN
-  LOOP
-    opener := (regexp_match(rest, '(--|/\*|''|"|(?:\m[eE]'')|(?<![\w$])\$(?:[[:alpha:]_]\w*)?\$)'))[1];
-    IF opener IS NULL THEN RETURN true; END IF;
-    start := strpos(rest, opener) + length(opener);
-    rest := substr(rest, start);
-    escapes := lower(opener) = 'e''' OR opener = '''' AND current_setting('standard_conforming_strings') = 'off';
-    ending := CASE
-      WHEN escapes THEN coalesce(length(substring(rest FROM '^(?:[^''\\]|\\.)*''')), 0)
-      WHEN lower(opener) IN ('''', '"') THEN strpos(rest, opener)
-      WHEN opener = '--' THEN coalesce(nullif(strpos(rest, E'\n'), 0), length(rest) + 1)
-      WHEN opener = '/*' THEN coalesce(nullif(strpos(rest, '*/'), 0) + 1, 0)
-      ELSE coalesce(nullif(strpos(rest, opener), 0) + length(opener) - 1, 0) END;
-    IF ending = 0 THEN RETURN false; END IF;
-    rest := substr(rest, ending + 1);
-  END LOOP;
-END $$;
-
--- The command's own text. context is PG_CONTEXT of the event trigger: one line at top level; else the innermost SQL
--- statement in full follows, up to a quote and the line of its caller. A text may hold such a line itself, but only inside
--- of quotes. NULL where the text is not known: SQL-language functions.
-CREATE OR REPLACE FUNCTION allwrite.statement_text(context text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  rest text := substr(context, strpos(context, E'\n') + 1);
-  piece text; candidate text;
-BEGIN
-  IF strpos(context, E'\n') = 0 THEN RETURN current_query(); END IF;
-  IF rest NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
-  rest := substr(rest, length('SQL statement "') + 1);
-  FOR piece IN SELECT * FROM regexp_split_to_table(rest, '"\n(?=(?:PL/\w+|SQL) function )') LOOP
-    candidate := concat(candidate || E'"\n', piece);
-    IF candidate = rest THEN candidate := left(candidate, -1); END IF;
-    IF allwrite.is_complete(candidate) THEN RETURN candidate; END IF;
-  END LOOP;
-  RETURN NULL;
-END $$;
-
-CREATE OR REPLACE FUNCTION allwrite.is_temporary(class oid, object oid, schema_name text) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(schema_name IN ('pg_temp') OR schema_name LIKE 'pg\_temp\_%', false) OR EXISTS (
-    SELECT FROM pg_class c WHERE c.relpersistence = 't' AND c.oid = CASE
-      WHEN class = 'pg_class'::regclass THEN object
-      WHEN class = 'pg_trigger'::regclass THEN (SELECT tgrelid FROM pg_trigger WHERE oid = object)
-      WHEN class = 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy WHERE oid = object)
-      WHEN class = 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = object)
-      WHEN class = 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint WHERE oid = object)
-      WHEN class = 'pg_attrdef'::regclass THEN (SELECT adrelid FROM pg_attrdef WHERE oid = object)
-      WHEN class = 'pg_statistic_ext'::regclass THEN (SELECT stxrelid FROM pg_statistic_ext WHERE oid = object) END)
-$$;
-
--- CREATE TABLE AS and SELECT INTO travel as the table they made; their rows are captured as rows.
-CREATE OR REPLACE FUNCTION allwrite.table_text(relation oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format('CREATE TABLE %I.%I (%s)', n.nspname, c.relname,
-           (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
-                     || CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
-                             THEN format(' COLLATE %I.%I', cn.nspname, co.collname) ELSE '' END, ', ' ORDER BY a.attnum)
-              FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-              LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
-         || coalesce(' USING ' || quote_ident(am.amname), '')
-         || coalesce(' WITH (' || array_to_string(c.reloptions, ', ') || ')', '')
-         || coalesce(' TABLESPACE ' || quote_ident(ts.spcname), '')
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_am am ON am.oid = c.relam LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
-   WHERE c.oid = relation
-$$;
-
--- On the other nodes, after ALTER TABLE ... ADD COLUMN ... DEFAULT now(): rows that were there before get the home node's
--- value (RULES 7). It stands once in pg_attribute, not in each row, so this is exact and costs nothing.
-CREATE OR REPLACE FUNCTION allwrite.set_missing(relation text, attribute text, value text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = postgres
-SET TimeZone = 'UTC' SET bytea_output = hex SET extra_float_digits = 1 SET xmloption = content AS $$
-DECLARE target regclass := relation::regclass; kind oid; modifier integer;
-BEGIN
-  SELECT atttypid, atttypmod INTO STRICT kind, modifier FROM pg_attribute WHERE attrelid = target AND attname = attribute;
-  UPDATE pg_attribute SET attmissingval = array_in(value::cstring, kind, modifier)::anyarray
-   WHERE attrelid = target AND attname = attribute AND atthasmissing;
-END $$;
-REVOKE ALL ON FUNCTION allwrite.set_missing(text, text, text) FROM PUBLIC;
-
 -- Runs as the invoker: it compares the effective user with the session's.
 CREATE OR REPLACE FUNCTION allwrite.ddl_start() RETURNS event_trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -153,6 +56,12 @@ BEGIN
   IF tg_tag NOT IN (${tagList}) THEN
     RAISE EXCEPTION '% is not supported in a cluster yet', tg_tag USING ERRCODE = '0A000',
       HINT = 'Supported: tables, indexes, views, types, functions, triggers, schemas, extensions, sequences, rules, policies and privileges.';
+  END IF;
+  IF tg_tag IN ('CREATE INDEX', 'DROP INDEX') AND current_query() ~* '\mindex\s+concurrently\M' THEN
+    RAISE EXCEPTION 'CONCURRENTLY is not supported in a cluster yet' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
+  END IF;
+  IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND (context || current_query()) ~* '\mschema\M.*\mallwrite\M' AND tg_tag || current_query() !~* 'authorization' THEN
+    RAISE EXCEPTION 'schema allwrite belongs to the cluster' USING ERRCODE = '0A000', HINT = 'Leave it as it is.';
   END IF;
   IF current_user <> coalesce(nullif(current_setting('role'), 'none'), session_user::text) THEN
     RAISE EXCEPTION '% inside a SECURITY DEFINER function is not supported in a cluster yet', tg_tag USING ERRCODE = '0A000',
@@ -195,7 +104,8 @@ BEGIN
     IF EXISTS (SELECT FROM allwrite.range WHERE opened) THEN PERFORM allwrite.settle_sequences(true, ''); END IF;
     RETURN;
   END IF;
-  IF tag LIKE 'DROP %' AND tag <> 'DROP OWNED' THEN RETURN; END IF;
+  -- sql_drop has journaled those; REINDEX is each node's own business.
+  IF tag LIKE 'DROP %' AND tag <> 'DROP OWNED' OR tag = 'REINDEX' THEN RETURN; END IF;
 
   IF tag IN ('CREATE TABLE AS', 'SELECT INTO') THEN
     SELECT c.oid, c.relpersistence, c.oid::regclass AS name INTO STRICT relation FROM pg_class c WHERE c.oid = created[1];
@@ -212,9 +122,6 @@ BEGIN
       RAISE EXCEPTION '% inside an SQL-language function is not supported in a cluster', tag USING ERRCODE = '0A000',
         HINT = 'Write the function in PL/pgSQL.';
     END IF;
-  END IF;
-  IF tag IN ('CREATE INDEX', 'DROP INDEX') AND statement ~* '\mconcurrently\M' THEN
-    RAISE EXCEPTION 'CONCURRENTLY is not supported in a cluster yet' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
   END IF;
   IF tag IN ('GRANT', 'REVOKE') AND pg_my_temp_schema() <> 0 THEN
     SELECT c.relname INTO temporary FROM pg_class c
@@ -350,31 +257,4 @@ CREATE EVENT TRIGGER allwrite_ddl_start ON ddl_command_start EXECUTE FUNCTION al
 CREATE EVENT TRIGGER allwrite_ddl_end ON ddl_command_end EXECUTE FUNCTION allwrite.ddl_end();
 CREATE EVENT TRIGGER allwrite_ddl_drop ON sql_drop EXECUTE FUNCTION allwrite.ddl_drop();
 CREATE EVENT TRIGGER allwrite_ddl_rewrite ON table_rewrite EXECUTE FUNCTION allwrite.ddl_rewrite();
-
--- The agent runs another node's statement with this, inside its apply transaction. The text runs in a SECURITY DEFINER
--- function owned by the role: there PostgreSQL refuses SET ROLE and SET SESSION AUTHORIZATION, so a default expression
--- of an ordinary user's table can't climb to the agent's superuser.
-CREATE OR REPLACE FUNCTION allwrite.apply_statement(statement text, role text, settings jsonb) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-  saved jsonb := '{}'; name text; value text;
-BEGIN
-  IF statement OPERATOR(pg_catalog.~*) '\malter\s+(sequence|table)\M'
-     AND (allwrite.needs_open_sequences('ALTER TABLE', statement) OR allwrite.needs_open_sequences('ALTER SEQUENCE', statement)) THEN
-    PERFORM allwrite.open_sequences(statement);
-  END IF;
-  EXECUTE 'CREATE FUNCTION allwrite.as_role(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS ''BEGIN EXECUTE $1; END''';
-  EXECUTE pg_catalog.format('ALTER FUNCTION allwrite.as_role(text) OWNER TO %I', role);
-  EXECUTE 'REVOKE ALL ON FUNCTION allwrite.as_role(text) FROM PUBLIC';
-  FOR name, value IN SELECT * FROM pg_catalog.jsonb_each_text(settings) LOOP
-    saved := pg_catalog.jsonb_set(saved, ARRAY[name], pg_catalog.to_jsonb(pg_catalog.current_setting(name)));
-    PERFORM pg_catalog.set_config(name, value, true);
-  END LOOP;
-  EXECUTE 'SELECT allwrite.as_role($1)' USING statement;
-  FOR name, value IN SELECT * FROM pg_catalog.jsonb_each_text(saved) LOOP
-    PERFORM pg_catalog.set_config(name, value, true);
-  END LOOP;
-  EXECUTE 'DROP FUNCTION allwrite.as_role(text)';
-END $$;
-REVOKE ALL ON FUNCTION allwrite.apply_statement(text, text, jsonb) FROM PUBLIC;
 `

@@ -4,8 +4,9 @@
  * nextval itself, in C, keeps the rule. That catalog row is updated directly: ALTER SEQUENCE would wait for every open
  * transaction that has used the sequence, and write a new file.
  *
- * nextval reads the bound from the syscache. A backend with an old entry can only see a *lower* bound than allowed (an
- * error, 2200H) as long as bounds move away from what was drawn; where numbering starts over, DDL locks keep others off.
+ * nextval reads the bound from the syscache, and a backend takes invalidations in when it takes a lock: so a transaction
+ * that has already used the sequence may not see a new bound. It can only see a *lower* bound than allowed (an error,
+ * 2200H), as bounds move away from what was drawn; where numbering starts over, DDL locks keep others off.
  */
 export const sequencesSql = String.raw`
 CREATE OR REPLACE FUNCTION allwrite.first_block() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 32::bigint';
@@ -13,7 +14,7 @@ CREATE OR REPLACE FUNCTION allwrite.first_block() RETURNS bigint LANGUAGE sql IM
 -- Values in one lease: never more than 1/64 of all, so that small sequences still serve every node.
 CREATE OR REPLACE FUNCTION allwrite.bounded_block(wanted bigint, increment bigint, low bigint, high bigint) RETURNS bigint
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT greatest(1, least(wanted::numeric, 1048576, trunc((high::numeric - low + 1) / abs(increment::numeric) / 64)))::bigint
+  SELECT greatest(1, least(wanted::numeric, 67108864, trunc((high::numeric - low + 1) / abs(increment::numeric) / 64)))::bigint
 $$;
 
 -- Sets what nextval may draw from here on: up to and including "last", from where it stands.

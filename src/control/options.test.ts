@@ -1,0 +1,21 @@
+import { equal, throws } from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseBasePort, parseNodes, parseSize, parseSwitch } from './options.ts'
+
+test('sizes are read with their units', () => {
+  equal(parseSize('4GiB'), 4 * 1024 ** 3)
+  equal(parseSize('512 MB'), 512_000_000)
+  equal(parseSize('1.5k'), 1536)
+  equal(parseSize('1048576'), 1_048_576)
+  for (const text of ['', '4 parsecs', '-1GiB', '0', '1e3', 'GiB', '99999999tib'])
+    throws(() => parseSize(text), /invalid size/)
+})
+
+test('numbers of nodes, ports and switches are checked', () => {
+  equal(parseNodes('16'), 16)
+  for (const text of ['0', '17', '1.5', 'two', '']) throws(() => parseNodes(text), /number of nodes/)
+  equal(parseBasePort('65509'), 65_509)
+  for (const text of ['0', '65510', '1e4']) throws(() => parseBasePort(text), /invalid port/)
+  equal(parseSwitch('off'), false)
+  throws(() => parseSwitch('yes'), /on or off/)
+})

@@ -1,0 +1,59 @@
+/**
+ * Stands for the journal, the endpoint or an agent in the supervisor's tests: argv[2] names its configuration, as theirs
+ * does. As an agent it listens at its port and answers everyone with its name. A file `die` beside the configuration makes
+ * every start fail; `deaf` makes it ignore the order to stop; `endpoint.seen` gets the nodes that an endpoint was told.
+ *
+ * @module
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { parseNodesMessage } from './ipc.ts'
+import { fieldsOf } from './json.ts'
+
+const configPath = process.argv[2] ?? ''
+const folder = dirname(configPath)
+const { node, listenPort } = fieldsOf(JSON.parse(readFileSync(configPath, 'utf8')))
+const deaf = existsSync(join(folder, 'deaf'))
+
+if (existsSync(join(folder, 'die'))) {
+  process.stderr.write('told to die\n')
+  process.exit(1)
+}
+
+const send = (message: object): void => {
+  if (process.connected) process.send?.(message, () => undefined)
+}
+
+const end = (): void => {
+  if (!deaf) process.exit(0)
+}
+process.on('disconnect', end)
+process.on('SIGTERM', end)
+process.on('message', (value) => {
+  if (fieldsOf(value)['type'] === 'stop') end()
+  const message = parseNodesMessage(value)
+  if (message) writeFileSync(join(folder, 'endpoint.seen'), JSON.stringify(message.nodes))
+})
+// Something to stay alive for.
+setInterval(() => undefined, 60_000)
+
+if (typeof node === 'number' && typeof listenPort === 'number') {
+  const server = createServer((socket) => socket.end(`n${node}`))
+  server.listen(listenPort, '127.0.0.1', () => {
+    const status = {
+      type: 'status',
+      state: 'serving',
+      position: 10 * node,
+      journalPosition: 40,
+      postgresPid: null,
+      sessions: 0,
+    }
+    send({ type: 'progress', text: 'listening' })
+    send({ type: 'ready', postgresPid: process.pid })
+    send(status)
+    setInterval(() => send(status), 200)
+  })
+} else {
+  send({ type: 'ready' })
+}

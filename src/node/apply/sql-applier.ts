@@ -1,0 +1,146 @@
+/**
+ * Applies a record by SQL, in one transaction of the agent's own connection: DDL with its rows in order, and records that
+ * the apply worker refuses. Progress is kept under a replication origin of its own, in the same commit; a node's position
+ * is the larger of the two origins' (TRAPS).
+ *
+ * Failure: the transaction is rolled back and the error thrown; nothing is half applied.
+ *
+ * @module
+ */
+import type pg from 'pg'
+import { lsnOfPosition, type Position } from '../../core/ids.ts'
+import { assert } from '../../core/errors.ts'
+import type { Statement, WritesetRecord } from '../../core/writeset.ts'
+import {
+  MessageType,
+  parseRelation,
+  parseRowChange,
+  parseTruncate,
+  type Relation,
+} from '../../wire/pgoutput/messages.ts'
+import { createMessageJoiner, forEachMessage } from './frames.ts'
+import type { ReadChunks } from './batch.ts'
+import { rowChangeSql, truncateSql, type SqlStatement } from './row-sql.ts'
+
+/** The origin under which this connection's commits are recorded. */
+export const sqlOriginName = 'allwrite_sql'
+
+/** Statements queued at most before they are sent on; bounds memory for a large record. */
+const queuedMax = 500
+
+export interface SqlApplier {
+  /** @throws the server's error, after rolling back */
+  apply(position: Position, records: readonly WritesetRecord[]): Promise<void>
+  /** The connection's backend, for the search for blockers. */
+  readonly backendPid: number
+}
+
+export interface SqlApplierOptions {
+  readonly client: pg.Client
+  readonly backendPid: number
+  readonly readChunks: ReadChunks
+  /** SQL that runs one journaled statement (catalog/ddl.ts). */
+  readonly statementsFor: (statement: Statement) => readonly string[]
+  /** Runs once at the end of a transaction that held statements. */
+  readonly settleSql: string
+  /** Columns of the primary key of a table, where the catalog knows the table. */
+  readonly keyNamesOf: (relation: Relation) => ReadonlySet<string> | undefined
+}
+
+const formatLsn = (value: bigint): string => `${(value >> 32n).toString(16)}/${(value & 0xffff_ffffn).toString(16)}`
+
+type Step =
+  | { readonly kind: 'row'; readonly sql: SqlStatement }
+  | { readonly kind: 'statement'; readonly statement: Statement }
+
+/** Cuts a record into steps; relation numbers are the record's own. */
+const stepReader = (
+  keyNamesOf: SqlApplierOptions['keyNamesOf'],
+  onStep: (step: Step) => void,
+): ((message: Buffer) => void) => {
+  const relations: Relation[] = []
+  const relationAt = (local: number): Relation => {
+    const relation = relations[local]
+    assert(relation !== undefined, 'a record defines a relation before it uses it')
+    return relation
+  }
+  return (message) => {
+    switch (message[0]) {
+      case MessageType.relation:
+        relations[message.readUInt32BE(1)] = parseRelation(Buffer.from(message.subarray(5)))
+        return
+      case MessageType.truncate:
+        return onStep({ kind: 'row', sql: truncateSql(parseTruncate(message).relations.map(relationAt)) })
+      case MessageType.statement:
+        return onStep({ kind: 'statement', statement: JSON.parse(message.toString('utf8', 1)) as Statement })
+      default: {
+        const relation = relationAt(message.readUInt32BE(1))
+        return onStep({ kind: 'row', sql: rowChangeSql(relation, parseRowChange(message), keyNamesOf(relation)) })
+      }
+    }
+  }
+}
+
+export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlApplier> => {
+  const { client } = options
+  await client.query(
+    `SELECT pg_replication_origin_create($1) WHERE NOT EXISTS (SELECT FROM pg_replication_origin WHERE roname = $1)`,
+    [sqlOriginName],
+  )
+  await client.query('SELECT pg_replication_origin_session_setup($1)', [sqlOriginName])
+
+  const run = async (step: Step): Promise<void> => {
+    if (step.kind === 'row') {
+      await client.query(step.sql.text, [...step.sql.values])
+      return
+    }
+    for (const sql of options.statementsFor(step.statement)) await client.query(sql)
+  }
+
+  /** Runs a record's steps; true when a statement was among them. */
+  const applyRecord = async (record: WritesetRecord): Promise<boolean> => {
+    let queue: Step[] = []
+    let statements = false
+    const drain = async (): Promise<void> => {
+      const steps = queue
+      queue = []
+      for (const step of steps) {
+        statements ||= step.kind === 'statement'
+        await run(step)
+      }
+    }
+    const read = stepReader(options.keyNamesOf, (step) => queue.push(step))
+    if (record.changes.kind === 'inline') {
+      forEachMessage(record.changes.bytes, read)
+    } else {
+      const joiner = createMessageJoiner(read)
+      for await (const chunk of options.readChunks(record)) {
+        joiner.push(chunk)
+        if (queue.length >= queuedMax) await drain()
+      }
+      joiner.end()
+    }
+    await drain()
+    return statements
+  }
+
+  return {
+    backendPid: options.backendPid,
+    async apply(position, records) {
+      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
+      try {
+        await client.query('SET LOCAL session_replication_role = replica')
+        let statements = false
+        for (const record of records) statements = (await applyRecord(record)) || statements
+        if (statements) await client.query(options.settleSql)
+        await client.query('SELECT pg_replication_origin_xact_setup($1::pg_lsn, now())', [
+          formatLsn(lsnOfPosition(position)),
+        ])
+        await client.query('COMMIT')
+      } catch (error) {
+        await client.query('ROLLBACK')
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Names the row that an apply waits for, for the DETAIL of the transaction that has to go.
+ *
+ * @module
+ */
+import type { Query } from '../recovery/progress.ts'
+import { quoteIdentifier } from './row-sql.ts'
+
+export interface WaitedFor {
+  /** `public.accounts`. */
+  readonly table: string
+  /** `Key (id)=(42)`; undefined where the wait is not for one row. */
+  readonly key: string | undefined
+}
+
+// A backend that waits for a row's holder has the row's tuple lock; one that waits for a table has it ungranted.
+const lockSql = `SELECT n.nspname AS schema, c.relname AS name, l.page::text AS page, l.tuple::text AS tuple,
+  (SELECT json_agg(a.attname ORDER BY k.ordinality)::text FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, ordinality)
+     JOIN pg_attribute a ON a.attnum = k.number WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid) AS columns
+  FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE l.pid = $1 AND (l.locktype = 'tuple' OR l.locktype = 'relation' AND NOT l.granted) LIMIT 1`
+
+export const waitedFor = async (query: Query, pid: number): Promise<WaitedFor | undefined> => {
+  const [lock] = await query(lockSql, [pid])
+  const { schema, name, page, tuple, columns } = lock ?? {}
+  if (schema == null || name == null) return undefined
+  const table = `${schema}.${name}`
+  if (page == null || tuple == null || columns == null) return { table, key: undefined }
+  const names = JSON.parse(columns) as string[]
+  const list = names.map((column) => `${quoteIdentifier(column)}::text`).join(', ')
+  const [row] = await query(
+    `SELECT ${list} FROM ${quoteIdentifier(schema)}.${quoteIdentifier(name)} WHERE ctid = '(${page},${tuple})'::tid`,
+  )
+  if (row === undefined) return { table, key: undefined }
+  return { table, key: `Key (${names.join(', ')})=(${Object.values(row).join(', ')})` }
+}

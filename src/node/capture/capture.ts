@@ -1,0 +1,195 @@
+/**
+ * The agent's replication connection: reads the local server's decoding stream and hands each transaction's changes over
+ * when its capture message passes.
+ *
+ * Contract
+ * - `nonce()` makes a token; after the backend's capture call was answered with a transaction id, `captured(nonce)` resolves
+ *   with all changes of that transaction, undefined where it made none that replicate.
+ * - The slot is temporary: it dies with this connection, so it never holds WAL back for anyone (POSTGRES.md, Capture).
+ * - The connection is not re-made: what was streamed of running transactions would be missing. Its loss is fatal for the
+ *   agent, which starts anew (`onLost`).
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { deferred } from '../../core/deferred.ts'
+import { AllwriteError, assert } from '../../core/errors.ts'
+import { createMessageCutter, standbyStatusUpdate } from '../../wire/pgoutput/copy-stream.ts'
+import { createDecoder, type StreamedTransaction } from './decoder.ts'
+
+/** How often the slot's confirmed position moves on, ms: bounds the WAL that it keeps. */
+const statusMs = 1_000
+
+export interface Capture {
+  nonce(): string
+  discard(nonce: string): void
+  captured(nonce: string): Promise<CapturedTransaction>
+  close(): void
+}
+
+export interface CapturedTransaction {
+  readonly xid: bigint
+  readonly changes: StreamedTransaction | undefined
+}
+
+export interface CaptureOptions {
+  /** An authenticated `replication=database` connection, ready for a query. */
+  readonly socket: Socket
+  readonly slot: string
+  readonly publication: string
+  readonly spoolDir: string
+  readonly now: () => number
+  readonly onLost: (error: Error) => void
+  readonly onTripwire: (what: string, xid: number) => void
+  readonly onCommit: (transaction: StreamedTransaction) => void
+}
+
+interface Watch {
+  readonly promise: Promise<CapturedTransaction>
+  readonly resolve: (captured: CapturedTransaction) => void
+  readonly reject: (error: Error) => void
+}
+
+const queryMessage = (sql: string): Buffer => {
+  const body = Buffer.from(`${sql}\0`)
+  const head = Buffer.alloc(5)
+  head.write('Q', 0)
+  head.writeUInt32BE(4 + body.length, 1)
+  return Buffer.concat([head, body])
+}
+
+/** The primary message of an ErrorResponse's body. */
+const errorText = (bytes: Buffer, start: number, end: number): string =>
+  bytes
+    .toString('utf8', start, end)
+    .split('\0')
+    .find((field) => field.startsWith('M'))
+    ?.slice(1) ?? 'unknown error'
+
+export const startCapture = async (options: CaptureOptions): Promise<Capture> => {
+  const { socket } = options
+  const watches = new Map<string, Watch>()
+  const pending = new Map<string, Promise<CapturedTransaction>>()
+  let lastLsn = 0n
+  let closing = false
+  let onControl: ((type: number, bytes: Buffer, start: number, end: number) => void) | undefined
+
+  const decoder = createDecoder(
+    {
+      onCapture(nonce, xid, changes) {
+        const watch = watches.get(nonce)
+        // Not ours: anyone may emit a message with our prefix.
+        if (watch === undefined) return
+        watches.delete(nonce)
+        if (changes !== undefined) changes.sealed = true
+        watch.resolve({ xid, changes })
+      },
+      onCommit: options.onCommit,
+      onTripwire: options.onTripwire,
+    },
+    (xid) => join(options.spoolDir, `spool.${xid}`),
+  )
+
+  const lost = (error: Error): void => {
+    if (closing) return
+    closing = true
+    clearInterval(timer)
+    socket.destroy()
+    for (const watch of watches.values()) watch.reject(error)
+    watches.clear()
+    options.onLost(error)
+  }
+
+  const copyData = (bytes: Buffer, start: number, end: number): void => {
+    if (bytes[start] === 0x77) {
+      const at = bytes.readBigUInt64BE(start + 1)
+      if (at > lastLsn) lastLsn = at
+      decoder.message(bytes, start + 25, end)
+    } else if (bytes[start] === 0x6b) {
+      const at = bytes.readBigUInt64BE(start + 1)
+      if (at > lastLsn) lastLsn = at
+      if (bytes[start + 17] === 1) socket.write(standbyStatusUpdate(lastLsn, options.now()))
+    }
+  }
+
+  const cut = createMessageCutter((type, bytes, start, end) => {
+    if (type === 0x64) return copyData(bytes, start, end)
+    if (onControl !== undefined) return onControl(type, bytes, start, end)
+    if (type === 0x45) throw new AllwriteError('postgres', `capture: ${errorText(bytes, start, end)}`)
+  })
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      cut(chunk)
+    } catch (error) {
+      lost(error as Error)
+    }
+  })
+  socket.on('error', (error) => lost(error))
+  socket.on('close', () => lost(new AllwriteError('postgres', 'the server closed the capture connection')))
+
+  /** Runs a command up to the message type that ends it: ReadyForQuery, or CopyBothResponse. */
+  const command = async (sql: string, endType: number): Promise<void> => {
+    const { promise, resolve, reject } = deferred<void>()
+    onControl = (type, bytes, start, end) => {
+      if (type === 0x45) reject(new AllwriteError('postgres', `capture: ${errorText(bytes, start, end)}`))
+      else if (type === endType) resolve()
+    }
+    socket.write(queryMessage(sql))
+    await Promise.race([
+      promise,
+      once(socket, 'close').then(() => {
+        throw new AllwriteError('postgres', 'the server closed the capture connection')
+      }),
+    ])
+    onControl = undefined
+  }
+
+  const timer = setInterval(() => {
+    if (lastLsn > 0n) socket.write(standbyStatusUpdate(lastLsn, options.now()))
+  }, statusMs)
+
+  socket.resume()
+  const readyForQuery = 0x5a
+  const copyBoth = 0x57
+  // A user-level setting of this connection alone (TRAPS): each change is streamed as soon as its WAL is flushed.
+  await command('SET debug_logical_replication_streaming = immediate', readyForQuery)
+  await command(
+    `CREATE_REPLICATION_SLOT "${options.slot}" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')`,
+    readyForQuery,
+  )
+  await command(
+    `START_REPLICATION SLOT "${options.slot}" LOGICAL 0/0 (proto_version '4', publication_names '"${options.publication}"', ` +
+      `streaming 'on', messages 'true', origin 'none')`,
+    copyBoth,
+  )
+
+  return {
+    nonce() {
+      const nonce = randomBytes(12).toString('hex')
+      const { promise, resolve, reject } = deferred<CapturedTransaction>()
+      // A session that is gone may never ask: its rejection is nobody's error.
+      promise.catch(() => undefined)
+      watches.set(nonce, { promise, resolve, reject })
+      pending.set(nonce, promise)
+      return nonce
+    },
+    discard(nonce) {
+      watches.delete(nonce)
+      pending.delete(nonce)
+    },
+    captured(nonce) {
+      const promise = pending.get(nonce)
+      assert(promise !== undefined, 'a nonce is waited for once')
+      pending.delete(nonce)
+      return promise
+    },
+    close() {
+      closing = true
+      clearInterval(timer)
+      socket.destroy()
+    },
+  }
+}

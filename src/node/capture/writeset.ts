@@ -1,0 +1,201 @@
+/**
+ * Turns a captured transaction into a writeset: its changes as the journal carries them, and its certification keys. Small
+ * ones in one pass in memory; large ones slice by slice from the spool file, appended as chunks while keys are
+ * gathered.
+ *
+ * Rows of `allwrite.ddl` become statement messages: the table stays local, the statement travels.
+ *
+ * @module
+ */
+import { AllwriteError } from '../../core/errors.ts'
+import { position, type Position } from '../../core/ids.ts'
+import type { ChunkedChanges, InlineChanges, Statement } from '../../core/writeset.ts'
+import {
+  MessageType,
+  parseRelation,
+  parseRowChange,
+  parseTruncate,
+  type Relation,
+  type RowChange,
+} from '../../wire/pgoutput/messages.ts'
+import type { QualifiedName } from '../catalog/relations.ts'
+import { isStatementTable, type StreamedTransaction } from './decoder.ts'
+import type { RecordKeys } from './keys.ts'
+
+/** Writesets up to this travel inside their group; larger ones as chunks. */
+const inlineBytesMax = 256 * 1024
+/** Size of one chunk: well below the journal's limit, large enough that a 500 MB writeset is 500 appends. */
+const chunkBytes = 1024 * 1024
+/** Largest writeset at all: beyond it the transaction is refused (54000) rather than endangering everyone's disks. */
+export const writesetBytesMax = 4 * 1024 * 1024 * 1024
+
+export interface Writeset {
+  readonly changes: InlineChanges | ChunkedChanges
+  readonly keys: Uint8Array
+  readonly schemaChange: boolean
+  /** Nothing is left of it: what was written was rolled back to a savepoint, or does not travel. */
+  readonly empty: boolean
+}
+
+export interface WritesetOptions {
+  readonly keys: RecordKeys
+  /** The statement and tables in a captured row of `allwrite.ddl`. */
+  readonly statementOf: (
+    relation: Relation,
+    change: RowChange,
+  ) => { readonly statement: Statement; readonly tables: readonly QualifiedName[] }
+  /** Appends one chunk; awaited, so that a slow journal slows only this transaction. */
+  readonly appendChunk: (transaction: number, index: number, bytes: Uint8Array) => Promise<Position>
+  readonly transactionNumber: () => number
+  /** Lets others run between slices of a large one. */
+  readonly pause: () => Promise<void>
+}
+
+/** A growing run of `u32 length` + message. */
+class Payload {
+  #buffer: Buffer
+  #at = 0
+
+  constructor(bytes: number) {
+    this.#buffer = Buffer.allocUnsafe(bytes)
+  }
+
+  get byteLength(): number {
+    return this.#at
+  }
+
+  add(message: Uint8Array): void {
+    const end = this.#at + 4 + message.length
+    if (end > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2))
+      this.#buffer.copy(grown, 0, 0, this.#at)
+      this.#buffer = grown
+    }
+    this.#buffer.writeUInt32BE(message.length, this.#at)
+    this.#buffer.set(message, this.#at + 4)
+    this.#at = end
+  }
+
+  /** The first `length` bytes, a copy; the rest moves up. */
+  cut(length: number): Uint8Array {
+    const head = Uint8Array.from(this.#buffer.subarray(0, length))
+    this.#buffer.copyWithin(0, length, this.#at)
+    this.#at -= length
+    return head
+  }
+
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#at)
+  }
+}
+
+const statementMessage = (statement: Statement): Buffer =>
+  Buffer.concat([Buffer.from([MessageType.statement]), Buffer.from(JSON.stringify(statement))])
+
+/** Follows the messages of one transaction: keys from rows, statements from the DDL table, everything else passes. */
+const createTranslator = (options: WritesetOptions, out: Payload) => {
+  const relations: Relation[] = []
+  let schemaChange = false
+  let empty = true
+
+  const relationAt = (local: number): Relation => {
+    const relation = relations[local]
+    if (relation === undefined) throw new AllwriteError('internal', 'a change of a relation that was not announced')
+    return relation
+  }
+
+  const row = (message: Buffer): void => {
+    const relation = relationAt(message.readUInt32BE(1))
+    const change = parseRowChange(message)
+    if (!isStatementTable(relation)) {
+      empty = false
+      options.keys.row(relation, change)
+      return out.add(message)
+    }
+    // Old rows are swept away locally; only what is new travels.
+    if (change.kind !== 'insert') return undefined
+    const { statement, tables } = options.statementOf(relation, change)
+    schemaChange = true
+    empty = false
+    // Whoever wrote to these tables meanwhile may have made the statement fail, or mean something else.
+    for (const table of tables) options.keys.truncate(table)
+    return out.add(statementMessage(statement))
+  }
+
+  return {
+    message(message: Buffer): void {
+      if (message[0] === MessageType.relation) {
+        relations[message.readUInt32BE(1)] = parseRelation(Buffer.from(message.subarray(5)))
+        out.add(message)
+      } else if (message[0] === MessageType.truncate) {
+        empty = false
+        for (const local of parseTruncate(message).relations) options.keys.truncate(relationAt(local))
+        out.add(message)
+      } else row(message)
+    },
+    get schemaChange() {
+      return schemaChange
+    },
+    get empty() {
+      return empty
+    },
+  }
+}
+
+const buildInline = (transaction: StreamedTransaction, options: WritesetOptions): Writeset => {
+  const out = new Payload(transaction.log.byteLength)
+  const translator = createTranslator(options, out)
+  transaction.log.forEach((message) => translator.message(message))
+  return {
+    changes: { kind: 'inline', bytes: out.bytes },
+    keys: options.keys.pack(),
+    schemaChange: translator.schemaChange,
+    empty: translator.empty,
+  }
+}
+
+const buildChunked = async (transaction: StreamedTransaction, options: WritesetOptions): Promise<Writeset> => {
+  const out = new Payload(2 * chunkBytes)
+  const translator = createTranslator(options, out)
+  const number = options.transactionNumber()
+  let chunks = 0
+  let first = position(0)
+  let last = position(0)
+  let byteLength = 0
+  const append = async (length: number): Promise<void> => {
+    byteLength += length
+    last = await options.appendChunk(number, chunks, out.cut(length))
+    if (chunks === 0) first = last
+    chunks += 1
+  }
+  await transaction.log.forEachSlice(
+    (message) => translator.message(message),
+    async () => {
+      while (out.byteLength >= chunkBytes) await append(chunkBytes)
+      await options.pause()
+    },
+  )
+  if (out.byteLength > 0) await append(out.byteLength)
+  return {
+    changes: { kind: 'chunked', transaction: number, chunks, first, last, byteLength },
+    keys: options.keys.pack(),
+    schemaChange: translator.schemaChange,
+    empty: translator.empty,
+  }
+}
+
+/**
+ * Builds the writeset; the change log is used up, not disposed.
+ * @throws AllwriteError too_large
+ */
+export const buildWriteset = async (transaction: StreamedTransaction, options: WritesetOptions): Promise<Writeset> => {
+  const { byteLength, spooled } = transaction.log
+  if (byteLength > writesetBytesMax) {
+    throw new AllwriteError('too_large', 'the transaction changes more than a cluster accepts at once', {
+      detail: `Its writeset has ${byteLength} bytes; the limit is ${writesetBytesMax}.`,
+      hint: 'Split it into several transactions.',
+    })
+  }
+  if (!spooled && byteLength <= inlineBytesMax) return buildInline(transaction, options)
+  return buildChunked(transaction, options)
+}

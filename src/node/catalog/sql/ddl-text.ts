@@ -1,0 +1,88 @@
+/**
+ * The text of a command, and what can be told from texts: what the event triggers of `ddl.ts` use.
+ */
+export const ddlTextSql = String.raw`
+-- Does the text of an expression hold something that gives another value elsewhere or later? A heuristic on names: it
+-- may see too much (refusing), and misses only user functions that lie about their volatility.
+CREATE OR REPLACE FUNCTION allwrite.nondeterministic(expression text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT expression ~* '\m(current_(timestamp|date|time|user|role)|localtime(stamp)?|session_user)\M'
+      OR expression ~* '''\s*(now|today|tomorrow|yesterday)\s*'''
+      OR EXISTS (SELECT FROM regexp_matches(lower(expression), '([[:alpha:]_][[:alnum:]_$]*)"?\s*\(', 'g') m, pg_proc p
+                  WHERE p.proname = m[1] AND (p.provolatile = 'v' OR p.provolatile = 's' AND p.pronargs = 0))
+$$;
+
+-- Does the text end outside of quotes and comments?
+CREATE OR REPLACE FUNCTION allwrite.is_complete(statement text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rest text := statement; opener text; start integer; escapes boolean; ending integer;
+BEGIN
+  LOOP
+    opener := (regexp_match(rest, '(--|/\*|''|"|(?:\m[eE]'')|(?<![\w$])\$(?:[[:alpha:]_]\w*)?\$)'))[1];
+    IF opener IS NULL THEN RETURN true; END IF;
+    start := strpos(rest, opener) + length(opener);
+    rest := substr(rest, start);
+    escapes := lower(opener) = 'e''' OR opener = '''' AND current_setting('standard_conforming_strings') = 'off';
+    ending := CASE
+      WHEN escapes THEN coalesce(length(substring(rest FROM '^(?:[^''\\]|\\.)*''')), 0)
+      WHEN lower(opener) IN ('''', '"') THEN strpos(rest, opener)
+      WHEN opener = '--' THEN coalesce(nullif(strpos(rest, E'\n'), 0), length(rest) + 1)
+      WHEN opener = '/*' THEN coalesce(nullif(strpos(rest, '*/'), 0) + 1, 0)
+      ELSE coalesce(nullif(strpos(rest, opener), 0) + length(opener) - 1, 0) END;
+    IF ending = 0 THEN RETURN false; END IF;
+    rest := substr(rest, ending + 1);
+  END LOOP;
+END $$;
+
+-- The command's own text. context is PG_CONTEXT of the event trigger: one line at top level; else the innermost SQL
+-- statement in full follows, up to a quote and the line of its caller. A text may hold such a line itself, but only inside
+-- of quotes. NULL where the text is not known: SQL-language functions.
+CREATE OR REPLACE FUNCTION allwrite.statement_text(context text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rest text := substr(context, strpos(context, E'\n') + 1);
+  piece text; candidate text;
+BEGIN
+  IF strpos(context, E'\n') = 0 THEN RETURN current_query(); END IF;
+  IF rest NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
+  rest := substr(rest, length('SQL statement "') + 1);
+  FOR piece IN SELECT * FROM regexp_split_to_table(rest, '"\n(?=(?:PL/\w+|SQL) function )') LOOP
+    candidate := concat(candidate || E'"\n', piece);
+    IF candidate = rest THEN candidate := left(candidate, -1); END IF;
+    IF allwrite.is_complete(candidate) THEN RETURN candidate; END IF;
+  END LOOP;
+  RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION allwrite.is_temporary(class oid, object oid, schema_name text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(schema_name IN ('pg_temp') OR schema_name LIKE 'pg\_temp\_%', false) OR EXISTS (
+    SELECT FROM pg_class c WHERE c.relpersistence = 't' AND c.oid = CASE
+      WHEN class = 'pg_class'::regclass THEN object
+      WHEN class = 'pg_trigger'::regclass THEN (SELECT tgrelid FROM pg_trigger WHERE oid = object)
+      WHEN class = 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy WHERE oid = object)
+      WHEN class = 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = object)
+      WHEN class = 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint WHERE oid = object)
+      WHEN class = 'pg_attrdef'::regclass THEN (SELECT adrelid FROM pg_attrdef WHERE oid = object)
+      WHEN class = 'pg_statistic_ext'::regclass THEN (SELECT stxrelid FROM pg_statistic_ext WHERE oid = object) END)
+$$;
+
+-- CREATE TABLE AS and SELECT INTO travel as the table they made; their rows are captured as rows.
+CREATE OR REPLACE FUNCTION allwrite.table_text(relation oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format('CREATE TABLE %I.%I (%s)', n.nspname, c.relname,
+           (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
+                     || CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
+                             THEN format(' COLLATE %I.%I', cn.nspname, co.collname) ELSE '' END, ', ' ORDER BY a.attnum)
+              FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+              LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+         || coalesce(' USING ' || quote_ident(am.amname), '')
+         || coalesce(' WITH (' || array_to_string(c.reloptions, ', ') || ')', '')
+         || coalesce(' TABLESPACE ' || quote_ident(ts.spcname), '')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_am am ON am.oid = c.relam LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+   WHERE c.oid = relation
+$$;
+`

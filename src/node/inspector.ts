@@ -1,0 +1,81 @@
+/**
+ * Questions to the local server that the fast path never asks: who blocks an apply, did a transaction commit, is it still
+ * open, what do the conflict counters say. One connection of its own, so that none of them waits behind DDL.
+ *
+ * @module
+ */
+import { waitedFor, type WaitedFor } from './apply/waiting-for.ts'
+import { transactionCommitted, type Query } from './recovery/progress.ts'
+import type { Xid } from '../core/ids.ts'
+
+export interface Inspector {
+  blockersOf(pids: readonly number[]): Promise<readonly number[]>
+  waitedFor(pids: readonly number[]): Promise<WaitedFor | undefined>
+  /** The apply worker's backend. */
+  workerPid(): Promise<number | undefined>
+  committed(xid: Xid): Promise<boolean>
+  /** Is this backend still in that transaction, its locks held? */
+  stillOpen(backendPid: number, xid: bigint): Promise<boolean>
+  cancel(pid: number): Promise<void>
+  terminate(pid: number): Promise<void>
+  /** Sum of the apply worker's conflict counters; any rise means that the node differs from the journal. */
+  applyConflicts(): Promise<number>
+}
+
+const conflictColumns = [
+  'confl_insert_exists',
+  'confl_update_origin_differs',
+  'confl_update_exists',
+  'confl_update_missing',
+  'confl_delete_origin_differs',
+  'confl_delete_missing',
+  'confl_multiple_unique_conflicts',
+]
+
+export const createInspector = async (query: Query): Promise<Inspector> => {
+  const existing = await query(
+    `SELECT attname FROM pg_attribute WHERE attrelid = 'pg_stat_subscription_stats'::regclass AND attname = ANY ($1)`,
+    [conflictColumns],
+  )
+  // PostgreSQL 17 has none of them: there, only the server's log tells.
+  const sum = existing.map((row) => `coalesce(sum(${row['attname']}), 0)`).join(' + ') || '0'
+  return {
+    async blockersOf(pids) {
+      const rows = await query('SELECT DISTINCT unnest(pg_blocking_pids(p))::text AS pid FROM unnest($1::int4[]) p', [
+        [...pids],
+      ])
+      return rows.map((row) => Number(row['pid'])).filter((pid) => pid > 0)
+    },
+    async waitedFor(pids) {
+      for (const pid of pids) {
+        const waited = await waitedFor(query, pid)
+        if (waited !== undefined) return waited
+      }
+      return undefined
+    },
+    async workerPid() {
+      const rows = await query(
+        `SELECT pid::text AS pid FROM pg_stat_activity WHERE backend_type = 'logical replication apply worker' LIMIT 1`,
+      )
+      return rows[0]?.['pid'] == null ? undefined : Number(rows[0]['pid'])
+    },
+    committed: (xid) => transactionCommitted(query, xid),
+    async stillOpen(backendPid, xid) {
+      const rows = await query(
+        `SELECT 1 AS open FROM pg_stat_activity WHERE pid = $1 AND backend_xid = ($2::numeric % 4294967296)::text::xid`,
+        [backendPid, xid.toString()],
+      )
+      return rows.length > 0
+    },
+    async cancel(pid) {
+      await query('SELECT pg_cancel_backend($1)', [pid])
+    },
+    async terminate(pid) {
+      await query('SELECT pg_terminate_backend($1)', [pid])
+    },
+    async applyConflicts() {
+      const rows = await query(`SELECT (${sum})::text AS conflicts FROM pg_stat_subscription_stats`)
+      return Number(rows[0]?.['conflicts'] ?? 0)
+    },
+  }
+}

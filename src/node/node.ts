@@ -1,0 +1,438 @@
+/**
+ * A node: one PostgreSQL server and everything that makes it part of the cluster. This file only wires; what each part
+ * promises stands in its own.
+ *
+ * Life: start the server → what does it hold? (origins) → fence the journal → read the journal from one certification window
+ * before that position: restore, then judge and execute → caught up with the own fence: serving.
+ *
+ * Crash-only: whatever breaks the node's certainty (server gone, capture lost, append refused, a broken invariant) ends the
+ * process through `onFatal`; the start above is the only recovery. What shows the *data* to be wrong (a tripwire) makes the
+ * node `inconsistent`: it stops serving and stays up for the human who looks.
+ *
+ * @module
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { windowDefault } from '../core/certifier.ts'
+import { decodeEntry } from '../core/entry.ts'
+import { AllwriteError, assert } from '../core/errors.ts'
+import { incarnation as toIncarnation, nodeName, position as toPosition, type NodeId, type Position } from '../core/ids.ts'
+import type { WritesetRecord } from '../core/writeset.ts'
+import type { Journal } from '../journal/contract.ts'
+import { createBlockerWatch } from './apply/blockers.ts'
+import { heartbeatBatch } from './apply/heartbeat.ts'
+import { createPublisher, type ApplyBatch } from './apply/publisher.ts'
+import { createSqlApplier, sqlOriginName } from './apply/sql-applier.ts'
+import { startCapture, type Capture } from './capture/capture.ts'
+import { buildWriteset } from './capture/writeset.ts'
+import { parseDdlRow, statementsFor } from './catalog/ddl.ts'
+import { installSchema } from './catalog/install.ts'
+import type { Relation, RowChange } from '../wire/pgoutput/messages.ts'
+import { ensureOwned, serverIdentity } from '../postgres/index.ts'
+import { createInspector } from './inspector.ts'
+import { createExecutor } from './order/executor.ts'
+import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
+import { createGroupBuilder } from './order/group-builder.ts'
+import { runJudge } from './order/judge.ts'
+import { createOrderTracker } from './order/order-tracker.ts'
+import { openVerdictLog } from './order/verdict-log.ts'
+import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
+import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
+import {
+  agentRole,
+  captureSettings,
+  prepareSubscription,
+  queryOf,
+  startServer,
+  type LocalServer,
+  type ServerOptions,
+} from './server.ts'
+import { connectBackend } from './session/backend.ts'
+import type { Conflict, NodeGate } from './session/contract.ts'
+import { createStatementClassifier, loadParser, nothingHarmless, type StatementClassifier } from './session/statement/index.ts'
+import { createSubmissions } from './submissions.ts'
+
+/** Names the publisher's socket, in libpq's way. */
+const publisherPort = 5433
+/** Own groups in a row after which the worker's origin is moved on, and the time after which it is anyway (RULES 10). */
+const heartbeatPositions = 4_096
+const housekeepingMs = 1_000
+/** Verdicts of statements, by text. */
+const classifierBytesMax = 16 * 1024 * 1024
+
+export interface NodeOptions {
+  readonly node: NodeId
+  readonly nodeDir: string
+  /** Folder of the server's socket, short and closed; beside it, with a p, the publisher's. */
+  readonly runtimeDir: string
+  readonly server: Omit<ServerOptions, 'socketDir' | 'logFile' | 'onExit' | 'agentPassword'>
+  readonly agentSecret: string
+  /** Verifier of the application's role, the same on all nodes; the role is made if it is absent. */
+  readonly appRole: { readonly name: string; readonly verifier: string }
+  readonly journal: Journal
+  readonly log: NodeLog
+  readonly onFatal: (error: Error) => void
+  readonly onProgress: (text: string) => void
+  readonly now: () => number
+}
+
+export interface NodeLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface NodeStatus {
+  readonly state: 'starting' | 'catching_up' | 'serving' | 'inconsistent' | 'stopping'
+  readonly position: Position
+  /** The last entry of the journal that this node has seen. */
+  readonly journalPosition: Position
+  readonly postgresPid: number
+  readonly note: string | undefined
+}
+
+export interface RunningNode {
+  readonly gate: NodeGate
+  readonly server: LocalServer
+  readonly classifier: StatementClassifier
+  readonly schema: SchemaCache
+  readonly inspector: Awaited<ReturnType<typeof createInspector>>
+  readonly status: () => NodeStatus
+  /** Serves from now on: what must be there before the first session is. */
+  open(): void
+  stop(): Promise<void>
+}
+
+/** The statement in a captured row of allwrite.ddl. */
+const statementOf = (relation: Relation, change: RowChange) => {
+  assert(change.kind === 'insert', 'a statement row is inserted')
+  const columns = Object.fromEntries(
+    relation.columns.map((column, i) => {
+      const value = change.new[i]
+      return [column.name, value == null ? null : Buffer.from(value).toString('utf8')] as const
+    }),
+  )
+  const { statement, tables } = parseDdlRow(columns)
+  const named = tables.map((table) => {
+    const dot = table.indexOf('.')
+    return { schema: table.slice(0, dot), name: table.slice(dot + 1) }
+  })
+  return { statement, tables: named }
+}
+
+const appRoleSql = (name: string, verifier: string): string =>
+  `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${name}') THEN
+     CREATE ROLE "${name}" SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS LOGIN PASSWORD '${verifier}'; END IF; END $$`
+
+/** Starts the node and brings it up to its own fence. Resolves when it could serve; leaves no server when it can't. */
+export const startNode = async (options: NodeOptions): Promise<RunningNode> => {
+  const begun: { server?: LocalServer } = {}
+  try {
+    return await bringUp(options, begun)
+  } catch (error) {
+    await begun.server?.postgres.stop('immediate')
+    throw error
+  }
+}
+
+const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): Promise<RunningNode> => {
+  const { node, journal, log, runtimeDir, nodeDir } = options
+  const name = nodeName(node)
+  const closing = new AbortController()
+  let state: NodeStatus['state'] = 'starting'
+  let note: string | undefined
+  let journalPosition = toPosition(0)
+
+  const fatal = (error: Error): void => {
+    if (state === 'stopping') return
+    log.error({ err: error }, 'the node ends: it starts anew from the journal')
+    options.onFatal(error)
+  }
+  const inconsistent = (what: string, fields: object): void => {
+    if (state === 'inconsistent' || state === 'stopping') return
+    state = 'inconsistent'
+    note = what
+    log.error(fields, `node ${name} is inconsistent: ${what}`)
+  }
+
+  options.onProgress('starting PostgreSQL')
+  const spoolDir = join(nodeDir, 'spool')
+  mkdirSync(spoolDir, { recursive: true, mode: 0o700 })
+  // Spool files of a predecessor belong to transactions that died with it.
+  for (const file of readdirSync(spoolDir)) rmSync(join(spoolDir, file))
+  const server = await startServer({
+    ...options.server,
+    agentPassword: options.agentSecret,
+    socketDir: runtimeDir,
+    logFile: join(nodeDir, 'postgres.log'),
+    onExit: () => fatal(new AllwriteError('unavailable', 'PostgreSQL ended')),
+  })
+  begun.server = server
+
+  const admin = await server.connect('control')
+  const adminQuery = queryOf(admin)
+  await admin.query("SET default_transaction_read_only = off; SET session_replication_role = replica")
+  await installSchema(admin, { agentSecret: options.agentSecret })
+  await admin.query(appRoleSql(options.appRole.name, options.appRole.verifier))
+  await admin.query('INSERT INTO allwrite.heartbeat VALUES ($1, 0) ON CONFLICT DO NOTHING', [node])
+  const publisherDir = `${runtimeDir}p`
+  mkdirSync(publisherDir, { recursive: true, mode: 0o700 })
+  // The server's user is who connects, and nobody else.
+  ensureOwned(publisherDir, serverIdentity())
+  await prepareSubscription(admin, { publisherDir, publisherPort, publisherUser: name })
+  await admin.query('SELECT allwrite.settle()')
+
+  // What this server holds. From here on its xids and origins are ours alone: no backend of a predecessor lives.
+  const origin = await subscriptionOrigin(adminQuery, 'allwrite')
+  assert(origin !== undefined, 'the subscription was just made')
+  const start = await originPosition(adminQuery, [origin, sqlOriginName])
+  const tail = await journal.tail(closing.signal)
+  if (start > tail.last) {
+    throw new AllwriteError('journal_corrupt', `node ${name} holds position ${start}, the journal ends at ${tail.last}`, {
+      hint: 'The journal of this cluster was replaced or lost entries. Nothing was changed; restore the journal.',
+    })
+  }
+  if (tail.first > 1 && start + 1 < tail.first) {
+    throw new AllwriteError('position_trimmed', `node ${name} stopped at position ${start}, the journal begins at ${tail.first}`, {
+      hint: 'The node was away longer than the journal keeps. It must be rebuilt from a copy of another node.',
+    })
+  }
+  const incarnation = toIncarnation((tail.nodes.get(node)?.incarnation ?? 0) + 1)
+  log.info({ position: start, journal: tail.last, incarnation }, 'server is up')
+
+  await loadParser()
+  const classifier = createStatementClassifier({ harmless: nothingHarmless, cacheBytesMax: classifierBytesMax })
+  const schema = await createSchemaCache(adminQuery, classifier)
+  const inspectorClient = await server.connect('inspector')
+  const inspector = await createInspector(queryOf(inspectorClient))
+
+  const captureBackend = await connectBackend({
+    socketPath: server.socketPath,
+    user: agentRole,
+    database: options.server.database,
+    credentials: { kind: 'password', password: options.agentSecret },
+    settings: captureSettings,
+  })
+  const capture: Capture = await startCapture({
+    socket: captureBackend.socket,
+    slot: 'allwrite',
+    publication: 'allwrite',
+    spoolDir,
+    now: options.now,
+    onLost: fatal,
+    onTripwire: (what, xid) => inconsistent(what, { xid }),
+    onCommit: (transaction) => {
+      if (!transaction.sealed && transaction.rows > 0) {
+        inconsistent('a transaction with row changes committed uncaptured', { xid: transaction.xid })
+      }
+    },
+  })
+
+  const groups = createGroupBuilder({ journal, node, incarnation, signal: closing.signal, onFatal: fatal })
+  const chunks = createChunkTracker()
+  const readChunks = (record: WritesetRecord) => {
+    const home = homes.get(record)
+    assert(home !== undefined, 'a large record was seen by the judge')
+    return readChunksOf(journal, home, record, (stored) => decodeEntry(stored.id, Uint8Array.from(stored.payload)), closing.signal)
+  }
+  // Who appended a large record: its chunks bear the same node and incarnation.
+  const homes = new WeakMap<WritesetRecord, { node: NodeId; incarnation: number }>()
+
+  let workerPid: number | undefined
+  let applierRuns = false
+  const blockers = createBlockerWatch({
+    applyingPids: () => (applierRuns ? [applier.backendPid] : workerPid === undefined ? [] : [workerPid]),
+    blockersOf: (pids) => inspector.blockersOf(pids),
+    abortSession: (pid, waited) => submissions.abort(pid, bruteForced(waited)),
+    waitedFor: (pids) => inspector.waitedFor(pids),
+    cancel: (pid) => inspector.cancel(pid),
+    terminate: (pid) => inspector.terminate(pid),
+    now: options.now,
+    onError: (error) => log.warn({ err: error }, 'could not look for blockers'),
+  })
+
+  const applierClient = await server.connect('applier')
+  const applier = await createSqlApplier({
+    client: applierClient,
+    backendPid: Number((await queryOf(applierClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid']),
+    readChunks,
+    statementsFor,
+    settleSql: 'SELECT allwrite.settle()',
+    keyNamesOf: (relation) => schema.keyNamesOf(relation),
+  })
+
+  const applyBySql = async (position: Position, records: readonly WritesetRecord[]): Promise<void> => {
+    applierRuns = true
+    try {
+      await applier.apply(position, records)
+    } catch (error) {
+      inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error, position })
+      // The order stands still here for good: nothing behind it may be applied.
+      await new Promise(() => undefined)
+    } finally {
+      applierRuns = false
+    }
+  }
+
+  const onPoison = (batch: ApplyBatch): void => {
+    log.warn({ position: batch.position }, 'the apply worker failed repeatedly: applying by SQL')
+    void applyBySql(batch.position, batch.records).then(() => publisher.skip(batch.position))
+  }
+
+  const publisherSocket = join(publisherDir, `.s.PGSQL.${publisherPort}`)
+  const tracker = createOrderTracker(start, () => undefined)
+  const publisher = await createPublisher({
+    socketPath: publisherSocket,
+    user: name,
+    start,
+    now: options.now,
+    onApplied: (position) => executor.applied(position),
+    onConnected: () => {
+      void inspector.workerPid().then((pid) => {
+        workerPid = pid
+      })
+    },
+    onPoison,
+    onError: (error) => log.warn({ err: error }, 'the apply worker went away'),
+  })
+  ensureOwned(publisherSocket, serverIdentity())
+  const executor = createExecutor({
+    tracker,
+    publisher,
+    readChunks,
+    applyBySql,
+    committedBefore: (record) => inspector.committed(record.xid),
+    isOwnNode: (judged) => judged.entry.node === node,
+    onSchemaChange: () => schema.reload(),
+    heartbeatBatch: (position) => heartbeatBatch(node, position),
+    onBusy: (busy) => (busy ? blockers.begin() : blockers.end()),
+  })
+
+  /** What is told to a transaction that had to go for a remote writeset. */
+  const bruteForced = (waited: { table: string; key: string | undefined } | undefined): Conflict => {
+    // Of several entries in one apply transaction it isn't known which one waits: then none is named.
+    const only = executor.applying.length === 1 ? executor.applying[0] : undefined
+    return {
+      table: waited?.table ?? '',
+      key: waited?.key,
+      winner: only?.entry.node,
+      position: only?.position,
+      reason: 'brute_force',
+    }
+  }
+
+  let largeTransactions = 0
+  const submissions = createSubmissions({
+    capture,
+    groups,
+    applied: () => tracker.applied,
+    build: (transaction) =>
+      buildWriteset(transaction, {
+        keys: schema.keys.begin({ schemaChange: transaction.statements }),
+        statementOf,
+        appendChunk: (number, index, bytes) => groups.chunk(number, index, bytes),
+        transactionNumber: () => (largeTransactions += 1),
+        pause: () => new Promise((resolve) => setImmediate(resolve)),
+      }),
+    describeKey: (record, keyIndex) => schema.describe(record, keyIndex),
+    stillOpen: (pid, xid) => inspector.stillOpen(pid, xid),
+  })
+
+  const verdicts = openVerdictLog(join(nodeDir, 'verdicts'), () =>
+    toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
+  )
+
+  /** What a restart would begin with: the worker's origin. Kept up to date by looking, once a second. */
+  let originAt = start
+  const housekeeping = async (): Promise<void> => {
+    originAt = await originPosition(adminQuery, [origin, sqlOriginName])
+    const needed = Math.min(originAt - windowDefault, (chunks.oldest() ?? originAt) - 1)
+    journal.report(node, toPosition(Math.max(0, needed)))
+    if (tracker.applied - originAt > heartbeatPositions || (tracker.applied > originAt && executor.queued === 0)) {
+      executor.heartbeat()
+    }
+    const conflicts = await inspector.applyConflicts()
+    if (conflicts > conflictsBefore) inconsistent('the apply worker met rows that differ', { conflicts })
+  }
+  const conflictsBefore = await inspector.applyConflicts()
+  let busy = false
+  const timer = setInterval(() => {
+    if (busy) return
+    busy = true
+    housekeeping()
+      .catch((error: unknown) => log.warn({ err: error }, 'housekeeping failed'))
+      .finally(() => {
+        busy = false
+      })
+  }, housekeepingMs)
+
+  const guarded = (work: Promise<void>): void => {
+    work.catch((error: unknown) => {
+      if (!closing.signal.aborted) fatal(error as Error)
+    })
+  }
+
+  state = 'catching_up'
+  options.onProgress('reading the journal')
+  const fenced = groups.fence()
+  guarded(
+    runJudge({
+      journal,
+      node,
+      incarnation,
+      applied: start,
+      verdicts,
+      groups,
+      push: (judged) => executor.push(judged),
+      onEntry: (at, entry) => {
+        journalPosition = at
+        chunks.see(at, entry)
+        if (entry.kind !== 'group') return
+        for (const record of entry.records) {
+          if (record.changes.kind === 'chunked') homes.set(record, { node: entry.node, incarnation: entry.incarnation })
+        }
+      },
+      signal: closing.signal,
+    }),
+  )
+  guarded(executor.run())
+  await admin.query('ALTER SUBSCRIPTION allwrite ENABLE')
+  const fence = await fenced
+  await tracker.whenApplied(fence, closing.signal)
+  log.info({ position: fence }, 'caught up')
+
+  const gate: NodeGate = {
+    applied: () => tracker.applied,
+    whenApplied: (position, signal) => tracker.whenApplied(position, signal),
+    captureNonce: () => capture.nonce(),
+    discardNonce: (nonce) => capture.discard(nonce),
+    submit: (submission) => submissions.submit(submission),
+    register: (participant) => submissions.register(participant),
+    get serving() {
+      return state === 'serving'
+    },
+  }
+
+  return {
+    gate,
+    server,
+    classifier,
+    schema,
+    inspector,
+    status: () => ({ state, position: tracker.applied, journalPosition, postgresPid: server.postgres.pid, note }),
+    open() {
+      if (state === 'catching_up') state = 'serving'
+    },
+    async stop() {
+      state = 'stopping'
+      clearInterval(timer)
+      blockers.close()
+      closing.abort()
+      executor.close()
+      capture.close()
+      await publisher[Symbol.asyncDispose]()
+      verdicts.close()
+      await server.postgres.stop('fast')
+    },
+  }
+}

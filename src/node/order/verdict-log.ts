@@ -1,0 +1,108 @@
+/**
+ * What this node must remember to judge as before when it starts again: aborted records, and fences. Both lie behind its
+ * applied position, where the journal's entries alone don't tell the verdict (RULES 9).
+ *
+ * Records are 12 bytes: u48 position, then for an abort u16 0 and u32 index in the group; for a fence u16 node ≥ 1 and u32
+ * incarnation. Written before the position is executed, without fsync: the log survives whatever its agent does; after a
+ * crash of the machine a node that can't prove its state is rebuilt anyway.
+ *
+ * @module
+ */
+import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
+import { incarnation, nodeId, position, type Incarnation, type NodeId, type Position } from '../../core/ids.ts'
+
+const recordBytes = 12
+/** The log is rewritten when it has grown past this: 350,000 aborts. */
+const bytesMax = 4 * 1024 * 1024
+
+export interface Remembered {
+  /** Position → indexes of aborted records. */
+  readonly aborted: ReadonlyMap<Position, readonly number[]>
+  /** Newest fence per node, with where it stands. */
+  readonly fences: ReadonlyMap<NodeId, { readonly incarnation: Incarnation; readonly position: Position }>
+}
+
+export interface VerdictLog {
+  readonly remembered: Remembered
+  abort(at: Position, index: number): void
+  fence(at: Position, node: NodeId, value: Incarnation): void
+  close(): void
+}
+
+const encode = (at: Position, node: number, value: number): Buffer => {
+  const bytes = Buffer.alloc(recordBytes)
+  bytes.writeUIntBE(at, 0, 6)
+  bytes.writeUInt16BE(node, 6)
+  bytes.writeUInt32BE(value, 8)
+  return bytes
+}
+
+/**
+ * @param keepFrom positions below are forgotten (aborts) when the log is rewritten; asked again at every rewrite
+ */
+export const openVerdictLog = (path: string, keepFrom: () => Position): VerdictLog => {
+  const aborted = new Map<Position, number[]>()
+  const fences = new Map<NodeId, { incarnation: Incarnation; position: Position }>()
+
+  const load = (): void => {
+    if (!existsSync(path)) return
+    const bytes = readFileSync(path)
+    // A torn last record belongs to a position that was not executed: it is judged again.
+    for (let at = 0; at + recordBytes <= bytes.length; at += recordBytes) {
+      const where = position(bytes.readUIntBE(at, 6))
+      const node = bytes.readUInt16BE(at + 6)
+      const value = bytes.readUInt32BE(at + 8)
+      if (node > 0) fences.set(nodeId(node), { incarnation: incarnation(value), position: where })
+      else {
+        const indexes = aborted.get(where) ?? []
+        if (!indexes.includes(value)) indexes.push(value)
+        aborted.set(where, indexes)
+      }
+    }
+  }
+
+  let written = 0
+  let fd = -1
+  const rewrite = (): void => {
+    const floor = keepFrom()
+    const parts: Buffer[] = []
+    for (const [node, fence] of fences) parts.push(encode(fence.position, node, fence.incarnation))
+    for (const [where, indexes] of aborted) {
+      if (where < floor) aborted.delete(where)
+      else for (const index of indexes) parts.push(encode(where, 0, index))
+    }
+    const bytes = Buffer.concat(parts)
+    writeFileSync(`${path}.new`, bytes, { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+    if (fd >= 0) closeSync(fd)
+    fd = openSync(path, 'a', 0o600)
+    written = bytes.length
+  }
+
+  const append = (bytes: Buffer): void => {
+    writeSync(fd, bytes)
+    written += bytes.length
+    if (written > bytesMax) rewrite()
+  }
+
+  load()
+  rewrite()
+  return {
+    remembered: { aborted, fences },
+    abort(at, index) {
+      const indexes = aborted.get(at) ?? []
+      if (indexes.includes(index)) return
+      aborted.set(at, [...indexes, index])
+      append(encode(at, 0, index))
+    },
+    fence(at, node, value) {
+      const known = fences.get(node)
+      if (known !== undefined && known.position >= at) return
+      fences.set(node, { incarnation: value, position: at })
+      append(encode(at, node, value))
+    },
+    close() {
+      closeSync(fd)
+    },
+  }
+}

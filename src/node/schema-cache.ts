@@ -1,0 +1,82 @@
+/**
+ * What the agent knows of the schema: keys are extracted by it, statements classified, rows found. Read anew after each
+ * schema change, before anything behind it is captured, classified or applied.
+ *
+ * @module
+ */
+import type { WritesetRecord } from '../core/writeset.ts'
+import type { Relation as StreamRelation } from '../wire/pgoutput/messages.ts'
+import { MessageType, parseRelation, parseRowChange, parseTruncate } from '../wire/pgoutput/messages.ts'
+import { forEachMessage } from './apply/frames.ts'
+import { createKeyExtractor, keyAt, type KeyDescription, type KeyExtractor, type RecordKeys } from './capture/keys.ts'
+import { loadRelations, type RelationCatalog } from './catalog/relations.ts'
+import type { Query } from './recovery/progress.ts'
+import { loadHarmlessContext, type StatementClassifier } from './session/statement/index.ts'
+
+/** A writeset larger than this is not searched for the key that lost: the DETAIL then names the table only. */
+const describedBytesMax = 256 * 1024
+
+export interface SchemaCache {
+  reload(): Promise<void>
+  readonly keys: KeyExtractor
+  readonly hasDeferrable: boolean
+  /** Names of the primary key's columns. */
+  keyNamesOf(relation: StreamRelation): ReadonlySet<string> | undefined
+  describe(record: WritesetRecord, keyIndex: number): KeyDescription | undefined
+}
+
+/** Gives the changes of a record to a key collector again. */
+const feedRecord = (bytes: Uint8Array, keys: RecordKeys): void => {
+  const relations: StreamRelation[] = []
+  forEachMessage(bytes, (message) => {
+    if (message[0] === MessageType.relation) {
+      relations[message.readUInt32BE(1)] = parseRelation(message.subarray(5))
+    } else if (message[0] === MessageType.truncate) {
+      for (const local of parseTruncate(message).relations) {
+        const relation = relations[local]
+        if (relation !== undefined) keys.truncate(relation)
+      }
+    } else if (message[0] !== MessageType.statement) {
+      const relation = relations[message.readUInt32BE(1)]
+      if (relation !== undefined) keys.row(relation, parseRowChange(message))
+    }
+  })
+}
+
+const deferrableSql = `SELECT EXISTS (
+  SELECT FROM pg_constraint WHERE condeferrable UNION ALL SELECT FROM pg_trigger WHERE tgdeferrable)::text AS found`
+
+export const createSchemaCache = async (query: Query, classifier: StatementClassifier): Promise<SchemaCache> => {
+  const asArrays = async (sql: string): Promise<readonly (readonly (string | null)[])[]> =>
+    (await query(sql)).map((row) => Object.values(row))
+
+  const load = async () => {
+    const relations: RelationCatalog = await loadRelations((sql) => query(sql))
+    const harmless = await loadHarmlessContext(asArrays)
+    const deferrable = (await query(deferrableSql))[0]?.['found'] === 'true'
+    classifier.setContext(harmless)
+    return { relations, keys: createKeyExtractor(relations), deferrable }
+  }
+  let state = await load()
+
+  return {
+    async reload() {
+      state = await load()
+    },
+    get keys() {
+      return state.keys
+    },
+    get hasDeferrable() {
+      return state.deferrable
+    },
+    keyNamesOf(relation) {
+      const primary = state.relations.find(relation.schema, relation.name)?.indexes.find((index) => index.primary)
+      return primary?.columns === undefined ? undefined : new Set(primary.columns)
+    },
+    describe(record, keyIndex) {
+      const { changes } = record
+      if (changes.kind !== 'inline' || changes.bytes.length > describedBytesMax) return undefined
+      return state.keys.describe(keyAt(record.keys, keyIndex), (keys) => feedRecord(changes.bytes, keys))
+    },
+  }
+}

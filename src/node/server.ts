@@ -1,0 +1,150 @@
+/**
+ * The node's own PostgreSQL server: started, its `allwrite` schema installed, its publication and its subscription to our
+ * publisher made. Everything here is node-local and idempotent: a fresh data folder and an old one end in the same state.
+ *
+ * Failure: any error ends the agent; its supervisor starts it anew.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { AllwriteError } from '../core/errors.ts'
+import { copyDataDir, endLeftover, locateBinaries, startPostgres, type PostgresServer } from '../postgres/index.ts'
+import type { Query } from './recovery/progress.ts'
+
+/** The agent's superuser role, its schema, publication, slot and subscription all bear this name. */
+export const agentRole = 'allwrite'
+/** Names the server's socket in its private folder. */
+const socketPort = 5432
+/** Server connections beyond client sessions: control, appliers, leases, replication, autovacuum's needs. */
+const spareConnections = 20
+
+export interface ServerOptions {
+  readonly pgBin: string | undefined
+  readonly dataDir: string
+  readonly templateDir: string
+  /** Private folder for sockets. */
+  readonly socketDir: string
+  readonly logFile: string
+  readonly fsync: boolean
+  readonly sessionsMax: number
+  readonly database: string
+  readonly agentPassword: string
+  readonly onExit: () => void
+}
+
+export interface LocalServer {
+  readonly postgres: PostgresServer
+  readonly socketPath: string
+  /** A new connection as the agent's role; a lost one is fatal for the agent. */
+  connect(name: string): Promise<pg.Client>
+}
+
+const settingsOf = (options: ServerOptions): Record<string, string> => ({
+  listen_addresses: '',
+  wal_level: 'logical',
+  fsync: options.fsync ? 'on' : 'off',
+  // A page torn by a crash of the machine can't be told from a good one without it; without fsync nothing can.
+  full_page_writes: options.fsync ? 'on' : 'off',
+  // The capture message's flush makes a transaction durable here; the journal makes it durable at all.
+  synchronous_commit: 'off',
+  max_connections: String(options.sessionsMax + spareConnections),
+  max_wal_senders: '8',
+  max_replication_slots: '8',
+  max_active_replication_origins: '8',
+  max_logical_replication_workers: '4',
+  max_worker_processes: '16',
+  // Prepared transactions commit by name, from anywhere: around the agent (RULES 4).
+  max_prepared_transactions: '0',
+  wal_retrieve_retry_interval: '100ms',
+  password_encryption: 'scram-sha-256',
+})
+
+const parameters = { datestyle: 'ISO, MDY', intervalstyle: 'postgres', timezone: 'UTC', extra_float_digits: '3' }
+
+/** Start-up settings of the replication connection: values in the stream look the same on every node (TRAPS, Capture). */
+export const captureSettings: readonly (readonly [string, string])[] = [
+  ['replication', 'database'],
+  ...Object.entries(parameters),
+]
+
+export const startServer = async (options: ServerOptions): Promise<LocalServer> => {
+  const binaries = await locateBinaries(options.pgBin)
+  // A predecessor's backends may hold an append's transaction: they end before anything is asked (RULES 1).
+  await endLeftover(options.dataDir)
+  if (!existsSync(join(options.dataDir, 'PG_VERSION'))) await copyDataDir(options.templateDir, options.dataDir, { fsync: options.fsync })
+  const postgres = await startPostgres({
+    binaries,
+    dataDir: options.dataDir,
+    socketDir: options.socketDir,
+    port: socketPort,
+    settings: settingsOf(options),
+    logFile: options.logFile,
+    onExit: options.onExit,
+  })
+  const connect = async (name: string): Promise<pg.Client> => {
+    const client = new pg.Client({
+      host: options.socketDir,
+      port: socketPort,
+      user: agentRole,
+      password: options.agentPassword,
+      database: options.database,
+      application_name: `allwrite ${name}`,
+      options: Object.entries(parameters)
+        .map(([key, value]) => `-c ${key}=${value.replaceAll(' ', '\\ ')}`)
+        .join(' '),
+    })
+    // Lost connections are noticed by their next query; without a listener the event would end the process.
+    client.on('error', options.onExit)
+    await client.connect()
+    return client
+  }
+  return { postgres, socketPath: join(options.socketDir, `.s.PGSQL.${socketPort}`), connect }
+}
+
+/** A query function over a connection; all values as texts. */
+export const queryOf =
+  (client: pg.Client): Query =>
+  async (sql, values = []) => {
+    const asText = { getTypeParser: () => (value: string) => value }
+    const result = await client.query<Record<string, string | null>>({
+      text: sql,
+      values: [...values],
+      types: asText as unknown as pg.CustomTypesConfig,
+    })
+    return result.rows
+  }
+
+export interface SubscriptionOptions {
+  readonly publisherDir: string
+  readonly publisherPort: number
+  readonly publisherUser: string
+}
+
+/** The worker's settings are pinned: ALTER DATABASE or ALTER ROLE must not stop apply (RULES 8). */
+const pinned = ['lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout']
+
+/** Makes or repoints the subscription, disabled: it is enabled when the publisher listens. */
+export const prepareSubscription = async (client: pg.Client, options: SubscriptionOptions): Promise<void> => {
+  const { rows } = await client.query<{ database: string }>('SELECT current_database() AS database')
+  const database = rows[0]?.database
+  if (database === undefined) throw new AllwriteError('postgres', 'the server does not name its database')
+  for (const setting of pinned) {
+    await client.query(`ALTER ROLE ${agentRole} IN DATABASE ${pg.escapeIdentifier(database)} SET ${setting} = 0`)
+  }
+  const connection = `host=${options.publisherDir} port=${options.publisherPort} user=${options.publisherUser} dbname=allwrite`
+  const existing = await client.query(`SELECT FROM pg_subscription WHERE subname = 'allwrite'`)
+  if (existing.rowCount === 0) {
+    await client.query(
+      `CREATE SUBSCRIPTION allwrite CONNECTION ${pg.escapeLiteral(connection)} PUBLICATION allwrite WITH (
+         connect = false, enabled = false, create_slot = false, slot_name = 'allwrite', origin = 'none',
+         streaming = off, synchronous_commit = off, run_as_owner = true)`,
+    )
+  } else {
+    await client.query(`ALTER SUBSCRIPTION allwrite DISABLE`)
+    await client.query(`ALTER SUBSCRIPTION allwrite CONNECTION ${pg.escapeLiteral(connection)}`)
+  }
+  const publication = await client.query(`SELECT FROM pg_publication WHERE pubname = 'allwrite'`)
+  if (publication.rowCount === 0) await client.query('CREATE PUBLICATION allwrite FOR ALL TABLES')
+}

@@ -1,0 +1,154 @@
+/**
+ * The node's client sessions: listener, login and session put together with the node's services.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import type pg from 'pg'
+import type { NodeId } from '../core/ids.ts'
+import { xid as toXid } from '../core/ids.ts'
+import { AllwriteError } from '../core/errors.ts'
+import { exhaustedSequence, pollIntervalMs, createSequenceLeaser } from './catalog/sequences.ts'
+import { createInternalTransactions } from './internal-transaction.ts'
+import type { NodeLog, RunningNode } from './node.ts'
+import { agentRole, queryOf } from './server.ts'
+import type { RoleRecord } from './session/authenticate.ts'
+import { cancelBackend, createCancelRegistry } from './session/cancel.ts'
+import { listen, type Listener } from './session/listener.ts'
+import type { SessionStart } from './session/login.ts'
+import { runSession, type Session, type SessionFunctions } from './session/session.ts'
+import { openTlsSource } from './session/tls.ts'
+
+export interface SessionsOptions {
+  readonly node: NodeId
+  readonly running: RunningNode
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly sessionsMax: number
+  readonly agentSecret: string
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  readonly log: NodeLog
+  readonly now: () => number
+  /** A connection of the node's own was lost. */
+  readonly onFatal: (error: Error) => void
+}
+
+export interface Sessions {
+  readonly count: number
+  /** Stops accepting, ends sessions after their running transaction's end, waits a bounded time. */
+  close(): Promise<void>
+}
+
+/** How long sessions may take to end at a stop, ms; then the server's own fast shutdown ends them. */
+const closeMsMax = 2_000
+
+const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
+  const oid = async (signature: string): Promise<number> => {
+    const { rows } = await client.query<{ oid: string }>('SELECT $1::regprocedure::oid::text AS oid', [signature])
+    return Number(rows[0]?.oid)
+  }
+  return {
+    capture: await oid('allwrite.capture(text)'),
+    unseenWrites: await oid('allwrite.unseen_writes()'),
+    journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),
+  }
+}
+
+const roleSql = `SELECT rolpassword, rolcanlogin::text, rolvaliduntil::text, rolconnlimit::text, rolsuper::text
+  FROM pg_authid WHERE rolname = $1`
+
+export const openSessions = async (options: SessionsOptions): Promise<Sessions> => {
+  const { running, log } = options
+  const roles = queryOf(await running.server.connect('login'))
+  const lookupRole = async (name: string): Promise<RoleRecord | undefined> => {
+    const [row] = await roles(roleSql, [name])
+    if (row === undefined) return undefined
+    const until = row['rolvaliduntil']
+    return {
+      verifier: row['rolpassword'] ?? null,
+      canLogin: row['rolcanlogin'] === 'true',
+      validUntil: until == null || until.endsWith('infinity') ? null : new Date(`${until.replace(' ', 'T')}:00`),
+      connectionLimit: Number(row['rolconnlimit']),
+      superuser: row['rolsuper'] === 'true',
+    }
+  }
+
+  const leaseClient = await running.server.connect('leases')
+  await leaseClient.query('SET default_transaction_read_only = off')
+  const leasePid = Number((await queryOf(leaseClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid'])
+  const internal = createInternalTransactions(leaseClient, leasePid, running.gate)
+  const grantClient = await running.server.connect('ranges')
+  const leaser = createSequenceLeaser({
+    leaseTransaction: (sql) => internal.run(sql),
+    control: grantClient,
+    now: options.now,
+  })
+  let polling = false
+  const poll = setInterval(() => {
+    if (polling || !running.gate.serving) return
+    polling = true
+    leaser
+      .poll()
+      .catch((error: unknown) => log.warn({ err: error }, 'could not lease sequence values ahead'))
+      .finally(() => {
+        polling = false
+      })
+  }, pollIntervalMs)
+
+  const functions = await functionsOf(grantClient)
+  const sessions = new Set<Session>()
+  const onSession = (start: SessionStart): void => {
+    const session = runSession(start, {
+      gate: running.gate,
+      classify: (text, facts) => running.classifier.classify(text, facts),
+      functions,
+      journalSecret: options.agentSecret,
+      hasDeferrable: () => running.schema.hasDeferrable,
+      cancelBackend: () => cancelBackend(running.server.socketPath, start.backendPid, start.backendSecret),
+      terminateBackend: () => running.inspector.terminate(start.backendPid),
+      committed: (xid) => running.inspector.committed(toXid(BigInt(xid))),
+      onSequenceExhausted: async ({ message }) => {
+        const sequence = exhaustedSequence(message)
+        if (sequence === undefined) throw new AllwriteError('postgres', message, { sqlState: '2200H' })
+        await leaser.exhausted(sequence)
+      },
+      log,
+    })
+    start.setCancel(() => session.cancel())
+    sessions.add(session)
+    void session.closed.then(() => sessions.delete(session))
+  }
+
+  const listener: Listener = await listen({
+    host: options.host,
+    port: options.port,
+    sessionsMax: options.sessionsMax,
+    gate: running.gate,
+    lookupRole,
+    socketPath: running.server.socketPath,
+    database: options.database,
+    reservedRoles: new Set([agentRole]),
+    mockSecret: createHash('sha256').update(`mock ${options.agentSecret}`).digest(),
+    cancels: createCancelRegistry(options.node),
+    ...(options.tls === undefined
+      ? {}
+      : { tls: await openTlsSource(options.tls, (error) => log.warn({ err: error }, 'TLS files could not be reloaded')) }),
+    onRefused: ({ error, user, clientAddress }) =>
+      log.info({ user, clientAddress, sqlState: error.sqlState }, `client refused: ${error.message}`),
+    onSession,
+  })
+
+  return {
+    get count() {
+      return sessions.size
+    },
+    async close() {
+      clearInterval(poll)
+      await listener.close()
+      for (const session of sessions) session.end()
+      const all = Promise.all([...sessions].map((session) => session.closed))
+      await Promise.race([all, new Promise((resolve) => setTimeout(resolve, closeMsMax).unref())])
+    },
+  }
+}

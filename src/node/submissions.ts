@@ -1,0 +1,127 @@
+/**
+ * From a captured transaction to its place in a group, and the way back when a remote writeset needs its locks.
+ *
+ * A submission is in one of four states: being captured, ready (waits for its group), appended (only the journal decides),
+ * settled. Brute force takes it out in the first two; afterwards the record goes its way without the local transaction.
+ *
+ * @module
+ */
+import { deferred } from '../core/deferred.ts'
+import { AllwriteError } from '../core/errors.ts'
+import { type Position, xid as toXid } from '../core/ids.ts'
+import type { WritesetRecord } from '../core/writeset.ts'
+import type { Capture, CapturedTransaction } from './capture/capture.ts'
+import type { StreamedTransaction } from './capture/decoder.ts'
+import type { Writeset } from './capture/writeset.ts'
+import type { GroupBuilder } from './order/group-builder.ts'
+import type { Pending } from './order/pending.ts'
+import type { Conflict, Outcome, Participant, Submission } from './session/contract.ts'
+
+export interface SubmissionsOptions {
+  readonly capture: Capture
+  readonly groups: GroupBuilder
+  readonly applied: () => Position
+  readonly build: (transaction: StreamedTransaction) => Promise<Writeset>
+  readonly describeKey: (record: WritesetRecord, keyIndex: number) => ReturnType<Pending['describeKey']>
+  /** Is this transaction still open in this backend, holding its locks? Asked after a large writeset was sent ahead. */
+  readonly stillOpen: (backendPid: number, xid: bigint) => Promise<boolean>
+}
+
+export interface Submissions {
+  submit(submission: Submission): Promise<Outcome>
+  register(participant: Participant): () => void
+  /** Rolls a session back; undefined when the pid is none of ours. */
+  abort(backendPid: number, conflict: Conflict): Promise<void> | undefined
+}
+
+interface Underway {
+  lost: Conflict | undefined
+  pending: Pending | undefined
+}
+
+/** The transaction is gone although nobody reported a conflict: its backend was ended from outside. */
+const vanished: Outcome = {
+  kind: 'refused',
+  error: new AllwriteError('unavailable', 'the transaction was ended before it could commit', { sqlState: '40001' }),
+}
+
+export const createSubmissions = (options: SubmissionsOptions): Submissions => {
+  const participants = new Map<number, Participant>()
+  const underway = new Map<Participant, Underway>()
+
+  /** Nothing of it concerns other nodes: an xid without rows, such as nextval or a temporary table's. */
+  const commitAlone = async (participant: Participant): Promise<Outcome> =>
+    (await participant.commit()) ? { kind: 'committed', position: options.applied(), local: true } : vanished
+
+  const lateOf = async (submission: Submission, captured: CapturedTransaction, writeset: Writeset) => {
+    if (writeset.changes.kind === 'inline') return submission.late
+    // Its chunks took a while: a later position is as good, once the transaction is seen to hold its locks still.
+    const late = options.applied()
+    return (await options.stillOpen(submission.participant.backendPid, captured.xid)) ? late : undefined
+  }
+
+  const submitCaptured = async (submission: Submission, state: Underway): Promise<Outcome> => {
+    const captured = await options.capture.captured(submission.nonce)
+    if (captured.changes === undefined) return commitAlone(submission.participant)
+    const log = captured.changes.log
+    try {
+      const writeset = await options.build(captured.changes)
+      if (writeset.empty) return await commitAlone(submission.participant)
+      const late = await lateOf(submission, captured, writeset)
+      if (late === undefined) return vanished
+      const record: WritesetRecord = {
+        xid: toXid(captured.xid),
+        early: submission.early,
+        late,
+        schemaChange: writeset.schemaChange,
+        keys: writeset.keys,
+        changes: writeset.changes,
+      }
+      if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
+      state.pending = {
+        participant: submission.participant,
+        record,
+        outcome: deferred(),
+        describeKey: (keyIndex) => options.describeKey(record, keyIndex),
+        appended: false,
+      }
+      options.groups.add(state.pending)
+    } finally {
+      log.dispose()
+    }
+    return state.pending.outcome.promise
+  }
+
+  return {
+    async submit(submission) {
+      const state: Underway = { lost: undefined, pending: undefined }
+      underway.set(submission.participant, state)
+      try {
+        return await submitCaptured(submission, state)
+      } catch (error) {
+        return { kind: 'refused', error: AllwriteError.from(error) }
+      } finally {
+        underway.delete(submission.participant)
+      }
+    },
+    register(participant) {
+      participants.set(participant.backendPid, participant)
+      return () => {
+        if (participants.get(participant.backendPid) === participant) participants.delete(participant.backendPid)
+      }
+    },
+    abort(backendPid, conflict) {
+      const participant = participants.get(backendPid)
+      if (participant === undefined) return undefined
+      const state = underway.get(participant)
+      if (state !== undefined) {
+        state.lost ??= conflict
+        const { pending } = state
+        if (pending !== undefined && options.groups.withdraw(pending)) {
+          pending.outcome.resolve({ kind: 'aborted', conflict })
+        }
+      }
+      return participant.abort(conflict)
+    },
+  }
+}
