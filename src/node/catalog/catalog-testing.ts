@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
+import { Client } from 'pg'
 import {
   copyDataDir,
   ensureOwned,
@@ -28,11 +28,11 @@ export type Rows = readonly Readonly<Record<string, unknown>>[]
 
 export interface TestNode {
   /** Superuser `allwrite`, silent for triggers, as the agent's control connection. */
-  readonly agent: pg.Client
+  readonly agent: Client
   /** Superuser `postgres`, as most clients. */
-  readonly user: pg.Client
+  readonly user: Client
   /** Ordinary role `bob`. */
-  readonly bob: pg.Client
+  readonly bob: Client
 }
 
 export interface TestPair {
@@ -58,8 +58,8 @@ export const startPair = async (): Promise<TestPair> => {
       settings,
       logFile: join(folder, `${name}.log`),
     })
-  const connect = async (port: number, user: string): Promise<pg.Client> => {
-    const client = new pg.Client({ host: runtime, port, user, password, database: 'postgres' })
+  const connect = async (port: number, user: string): Promise<Client> => {
+    const client = new Client({ host: runtime, port, user, password, database: 'postgres' })
     client.on('error', () => undefined)
     await client.connect()
     return client
@@ -103,7 +103,7 @@ export const startPair = async (): Promise<TestPair> => {
 }
 
 /** Runs statements in one captured transaction, as a session does; resolves with its xid (null: nothing written). */
-export const transact = async (client: pg.Client, statements: readonly string[]): Promise<string | null> => {
+export const transact = async (client: Client, statements: readonly string[]): Promise<string | null> => {
   await client.query('BEGIN')
   try {
     for (const statement of statements) await client.query(statement)
@@ -121,7 +121,7 @@ export const transact = async (client: pg.Client, statements: readonly string[])
 /** The statements that a transaction journaled, in order. */
 export const journaled = async (node: TestNode, xid: string | null): Promise<Rows> => {
   const { rows } = await node.agent.query<Record<string, unknown>>(
-    `SELECT statement, role, settings::text, tables::text, kind FROM allwrite.ddl WHERE xid = ${literal(xid ?? '0')}::xid8 ORDER BY ctid`,
+    `SELECT statement, role, settings::text, tables::text, kind FROM allwrite.ddl WHERE xid = ${literal(xid ?? '0')}::xid8 ORDER BY cmin::text::bigint`,
   )
   return rows
 }

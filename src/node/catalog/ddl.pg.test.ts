@@ -206,18 +206,28 @@ PL/pgSQL function q'')', n); END $$`,
 })
 
 test('a domain cannot reach the agent through the value of an added column', async () => {
-  await transact(home.bob, ['SET LOCAL search_path = app', 'CREATE TABLE trap(i int)'])
-  await home.user.query('INSERT INTO app.trap VALUES (1)')
   const setup = await transact(home.bob, [
-    `CREATE TABLE app.seen(i int)`,
-    `CREATE FUNCTION app.climb(v int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN current_user = 'bob'; END $$`,
-    'CREATE DOMAIN app.d AS int CHECK (app.climb(VALUE))',
-    'ALTER TABLE app.trap ADD x app.d DEFAULT (extract(year from now()))::int',
+    'SET LOCAL search_path = app',
+    'CREATE TABLE trap(i int)',
+    `CREATE FUNCTION climb(v int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN current_user = 'bob'; END $$`,
+    'CREATE DOMAIN d AS int CHECK (climb(VALUE))',
   ])
-  // Were the CHECK evaluated as the agent, the domain would refuse the value.
-  await other.agent.query(`CREATE TABLE app.trap(i int); ALTER TABLE app.trap OWNER TO bob`)
   await carry(home, setup, other)
+  for (const node of pair.nodes) await node.agent.query('INSERT INTO app.trap VALUES (1)')
+  // Were the CHECK evaluated as the agent anywhere, it would refuse the value.
+  await carry(
+    home,
+    await transact(home.bob, [
+      'ALTER TABLE app.trap ADD x app.d[] DEFAULT ARRAY[1]',
+      'ALTER TABLE app.trap ADD y app.d DEFAULT 1',
+    ]),
+    other,
+  )
   assert.equal(await shape(other), await shape(home))
+  await assert.rejects(
+    transact(home.bob, [`ALTER TABLE app.trap ADD z app.d[] DEFAULT ARRAY[extract(year FROM now())::int]`]),
+    { code: '0A000' },
+  )
 })
 
 describe('replica identity', () => {
@@ -291,6 +301,7 @@ describe('replica identity', () => {
 
 describe('refused with 0A000 and a HINT', () => {
   const cases: Record<string, string[]> = {
+    'the schema allwrite': ['DROP SCHEMA allwrite CASCADE'],
     'materialized view': ['CREATE MATERIALIZED VIEW mv AS SELECT 1'],
     publication: ['CREATE PUBLICATION p'],
     subscription: [`CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false)`],

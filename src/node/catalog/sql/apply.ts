@@ -1,29 +1,40 @@
 /**
- * What the agent runs on the other nodes, inside its apply transaction. Whatever the texts evaluate, they evaluate in a
- * SECURITY DEFINER function owned by the role that they come from: there PostgreSQL refuses SET ROLE and SET SESSION
- * AUTHORIZATION, so neither a default expression nor a domain's CHECK of an ordinary user can climb to the agent's superuser.
+ * What the agent runs on the other nodes, inside its apply transaction.
  */
 export const applySql = String.raw`
+-- The base type whose values a column of this type stores, if reading one runs only code that a superuser installed.
+CREATE OR REPLACE FUNCTION allwrite.plain_type(type oid) RETURNS oid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE base oid := type; kind "char"; element oid;
+BEGIN
+  LOOP
+    SELECT t.typtype, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END INTO kind, element FROM pg_type t WHERE t.oid = base;
+    EXIT WHEN kind <> 'd';
+    base := element;
+  END LOOP;
+  IF kind NOT IN ('b', 'e') THEN RETURN NULL; END IF;
+  IF element <> 0 AND (SELECT t.typtype NOT IN ('b', 'e') OR t.typelem <> 0 FROM pg_type t WHERE t.oid = element) THEN RETURN NULL; END IF;
+  RETURN base;
+END $$;
+
 -- After ALTER TABLE ... ADD COLUMN ... DEFAULT now(): rows that were there before get the home node's value (RULES 7). It
--- stands once in pg_attribute, not in each row, so this is exact and costs nothing. value: the text of attmissingval.
+-- stands once in pg_attribute, not in each row, so this is exact and costs nothing. value: the text of attmissingval. A
+-- domain's value is stored as its base type's, so no CHECK of an ordinary user runs here as the agent.
 CREATE OR REPLACE FUNCTION allwrite.set_missing(relation text, attribute text, value text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = postgres
 SET TimeZone = 'UTC' SET bytea_output = hex SET extra_float_digits = 1 SET xmloption = content AS $$
-DECLARE
-  target regclass := relation::regclass; column_type text; owner text;
+DECLARE target regclass := relation::regclass; base oid; modifier integer;
 BEGIN
-  SELECT format_type(a.atttypid, a.atttypmod), pg_get_userbyid(c.relowner) INTO STRICT column_type, owner
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attrelid = target AND a.attname = attribute;
-  EXECUTE format('CREATE FUNCTION allwrite.missing_value(text) RETURNS %1$s[] LANGUAGE plpgsql SECURITY DEFINER '
-                 'AS %2$L', column_type, format('BEGIN RETURN $1::%s[]; END', column_type));
-  EXECUTE format('ALTER FUNCTION allwrite.missing_value(text) OWNER TO %I', owner);
-  EXECUTE 'UPDATE pg_attribute SET attmissingval = allwrite.missing_value($1)::anyarray WHERE attrelid = $2 AND attname = $3 AND atthasmissing'
-    USING value, target, attribute;
-  EXECUTE 'DROP FUNCTION allwrite.missing_value(text)';
+  SELECT allwrite.plain_type(atttypid), atttypmod INTO STRICT base, modifier FROM pg_attribute WHERE attrelid = target AND attname = attribute;
+  IF base IS NULL THEN RAISE EXCEPTION 'column "%" of % has no plain type', attribute, relation USING ERRCODE = 'XX000'; END IF;
+  UPDATE pg_attribute SET attmissingval = array_in(value::cstring, base, modifier)::anyarray
+   WHERE attrelid = target AND attname = attribute AND atthasmissing;
 END $$;
 REVOKE ALL ON FUNCTION allwrite.set_missing(text, text, text) FROM PUBLIC;
 
--- Runs another node's statement as its role, with its settings.
+-- Runs another node's statement with its settings, in a SECURITY DEFINER function owned by its role: there PostgreSQL
+-- refuses SET ROLE and SET SESSION AUTHORIZATION, so what an ordinary user's statement evaluates can't climb to the agent's
+-- superuser.
 CREATE OR REPLACE FUNCTION allwrite.apply_statement(statement text, role text, settings jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -8,42 +8,17 @@
  * the recording functions, which only the event triggers' owner may execute, need not be told.
  */
 
-/** Command tags that other nodes can repeat from their text. */
-const allowedTags = [
-  ...[
-    'TABLE',
-    'INDEX',
-    'VIEW',
-    'TYPE',
-    'DOMAIN',
-    'FUNCTION',
-    'PROCEDURE',
-    'AGGREGATE',
-    'TRIGGER',
-    'SCHEMA',
-    'EXTENSION',
-    'SEQUENCE',
-    'RULE',
-    'POLICY',
-  ],
-  ...['OPERATOR', 'OPERATOR CLASS', 'OPERATOR FAMILY', 'COLLATION', 'STATISTICS', 'CONVERSION'],
-  ...['TEXT SEARCH CONFIGURATION', 'TEXT SEARCH DICTIONARY'],
-].flatMap((object) => [`CREATE ${object}`, `ALTER ${object}`, `DROP ${object}`])
-const otherAllowedTags = [
-  ...[
-    'CREATE CAST',
-    'DROP CAST',
-    'DROP ROUTINE',
-    'ALTER ROUTINE',
-    'COMMENT',
-    'GRANT',
-    'REVOKE',
-    'ALTER DEFAULT PRIVILEGES',
-    'DROP OWNED',
-  ],
-  ...['CREATE TABLE AS', 'SELECT INTO', 'REINDEX'],
-]
-const tagList = [...allowedTags, ...otherAllowedTags].map((tag) => `'${tag}'`).join(', ')
+/** Kinds of object whose CREATE, ALTER and DROP other nodes can repeat from the text. */
+const allowedObjects =
+  'TABLE|INDEX|VIEW|TYPE|DOMAIN|FUNCTION|PROCEDURE|AGGREGATE|TRIGGER|SCHEMA|EXTENSION|SEQUENCE|RULE|POLICY|OPERATOR|' +
+  'OPERATOR CLASS|OPERATOR FAMILY|COLLATION|STATISTICS|CONVERSION|TEXT SEARCH CONFIGURATION|TEXT SEARCH DICTIONARY'
+const otherAllowedTags =
+  'CREATE CAST|DROP CAST|DROP ROUTINE|ALTER ROUTINE|COMMENT|GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|DROP OWNED|' +
+  'CREATE TABLE AS|SELECT INTO|REINDEX'
+const allowedTags = allowedObjects
+  .split('|')
+  .flatMap((object) => [`CREATE ${object}`, `ALTER ${object}`, `DROP ${object}`])
+const tagList = [...allowedTags, ...otherAllowedTags.split('|')].map((tag) => `'${tag}'`).join(', ')
 
 export const ddlSql = String.raw`
 -- Runs as the invoker: it compares the effective user with the session's.
@@ -60,7 +35,7 @@ BEGIN
   IF tg_tag IN ('CREATE INDEX', 'DROP INDEX') AND current_query() ~* '\mindex\s+concurrently\M' THEN
     RAISE EXCEPTION 'CONCURRENTLY is not supported in a cluster yet' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
   END IF;
-  IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND (context || current_query()) ~* '\mschema\M.*\mallwrite\M' AND tg_tag || current_query() !~* 'authorization' THEN
+  IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND (context || current_query()) ~* '\mschema\M.*\mallwrite\M' THEN
     RAISE EXCEPTION 'schema allwrite belongs to the cluster' USING ERRCODE = '0A000', HINT = 'Leave it as it is.';
   END IF;
   IF current_user <> coalesce(nullif(current_setting('role'), 'none'), session_user::text) THEN
@@ -154,15 +129,25 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION allwrite.on_ddl(text, text, jsonb) FROM PUBLIC;
 
--- Columns that this transaction added with a default that was computed once.
+-- Columns that this transaction added with a default that was computed once. Where reading the value back could run code
+-- of the type's owner as the agent (a domain inside of an array, row or range type), the other nodes compute it again,
+-- as the role, if it must come out the same.
 CREATE OR REPLACE FUNCTION allwrite.journal_missing() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = postgres
 SET TimeZone = 'UTC' SET bytea_output = hex SET extra_float_digits = 1 SET xmloption = content AS $$
 DECLARE added record; done text;
 BEGIN
-  FOR added IN SELECT format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attmissingval::text AS value
+  FOR added IN SELECT format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attmissingval::text AS value,
+                      allwrite.plain_type(a.atttypid) IS NULL AS compound,
+                      coalesce(pg_get_expr(d.adbin, d.adrelid), t.typdefault, 'random()') AS expression
                  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+                 JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
                 WHERE a.atthasmissing AND allwrite.own_write(a.xmin) AND c.relpersistence <> 't' LOOP
+    IF added.compound THEN
+      CONTINUE WHEN NOT allwrite.nondeterministic(added.expression);
+      RAISE EXCEPTION 'ADD COLUMN "%" would store a value in % that differs from node to node', added.attname, added.name
+        USING ERRCODE = '0A000', HINT = 'Add the column without a default, UPDATE the rows, then SET DEFAULT.';
+    END IF;
     done := format('SELECT allwrite.set_missing(%L, %L, %L)', added.name, added.attname, added.value);
     CONTINUE WHEN EXISTS (SELECT FROM allwrite.ddl d WHERE d.xid = pg_current_xact_id() AND d.statement = done);
     PERFORM allwrite.journal(done, 'allwrite', '{"search_path": "pg_catalog"}', ARRAY[added.name], 'value');
