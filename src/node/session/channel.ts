@@ -61,6 +61,8 @@ export interface Answer {
   readonly tag: string | undefined
   /** A FunctionCall's value. */
   readonly value: string | null | undefined
+  /** The client has had its ReadyForQuery. */
+  readonly readyShown: boolean
   /** Kept back CommandComplete or FunctionCallResponse. */
   readonly complete: Buffer | undefined
 }
@@ -165,6 +167,7 @@ export class Channel {
         errorFrame: undefined,
         tag: undefined,
         value: undefined,
+        readyShown: false,
         complete: undefined,
       }
       this.#cycles.push({ ...options, result, discarded: false, withheld: false, resolve, reject })
@@ -289,7 +292,10 @@ export class Channel {
     const cycle = this.#cycles.shift()
     if (!cycle) return
     cycle.result.status = buffer[end - 1] ?? 0
-    if (cycle.ready && !cycle.discarded && !cycle.withheld) this.#out.append(buffer, start, end)
+    if (cycle.ready && !cycle.discarded && !cycle.withheld) {
+      cycle.result.readyShown = true
+      this.#out.append(buffer, start, end)
+    }
     cycle.resolve(cycle.result)
     if (this.#cycles.length === 0) this.#hooks.idle()
   }

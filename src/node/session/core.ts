@@ -139,7 +139,8 @@ export class Core implements Participant {
   async exchange(bytes: Buffer | readonly Buffer[], options: CycleOptions): Promise<Answer> {
     if (this.#abort) throw new TransactionAborted()
     const answer = await this.#raw(bytes, options)
-    if (this.#abort) throw new TransactionAborted()
+    // A statement whose answer is out is over: its transaction's loss is told by the next one.
+    if (this.#abort && !answer.readyShown) throw new TransactionAborted()
     return answer
   }
 

@@ -42,6 +42,7 @@ import {
   note,
   readText,
   sequenceError,
+  sendsWhole,
   sequenceExhausted,
   tellOwed,
 } from './statements.ts'
@@ -556,8 +557,7 @@ function sentText(core: Core, statement: ClassifiedStatement, text: string): str
     case 'journaled':
     case 'write':
     default:
-      // The statement's own text without comments around it is no rewrite.
-      return text.includes(statement.text) ? text : statement.text
+      return sendsWhole(statement, text) ? text : statement.text
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -76,6 +76,7 @@ export class RawClient {
   /** The messages since the last call, up to the `count`-th that `last` accepts, or the end of the connection. */
   async until(last: string, count = 1): Promise<Message[]> {
     const deadline = AbortSignal.timeout(deadlineMs)
+    setMaxListeners(0, deadline)
     for (;;) {
       let seen = 0
       for (let index = this.#taken; index < this.messages.length; index++) {
@@ -84,8 +85,9 @@ export class RawClient {
       if (this.closed) return this.#take(this.messages.length)
       await new Promise<void>((resolve, reject) => {
         this.#wake = resolve
-        deadline.onabort = () =>
-          reject(new Error(`no ${last}; got ${this.messages.slice(this.#taken).map(show).join(' | ')}`))
+        deadline.addEventListener('abort', () =>
+          reject(new Error(`no ${last}; got ${this.messages.slice(this.#taken).map(show).join(' | ')}`)),
+        )
       })
     }
   }

@@ -767,6 +767,17 @@ describe('a transaction that loses', () => {
     assert.ok(lines.some((line) => line.includes('create role awtestrole;drop role awtestrole')))
     assert.equal(gate.submissions.length, 2)
   })
+  test('a comment never brings back what a rewrite took out', async () => {
+    const gate = new TestGate()
+    await using through = await open(gate)
+    await through.client.query('create unlogged table u (a int) /* create table u (a int) */')
+    through.client.send(...run('create unlogged table u2 (a int) /* create table u2 (a int) */'), sync)
+    await through.client.until('Z')
+    const kinds = await admin.query(
+      "select string_agg(relpersistence::text, '') from pg_class where relname in ('u', 'u2')",
+    )
+    assert.equal(kinds[1], 'D "\\u0000\\u0001\\u0000\\u0000\\u0000\\u0002pp"')
+  })
   test('a client that leaves before the submission takes its transaction with it', async () => {
     const gate = new TestGate()
     const through = await open(gate)

@@ -32,6 +32,7 @@ import {
   note,
   readText,
   sequenceError,
+  sendsWhole,
   sequenceExhausted,
   tellOwed,
 } from './statements.ts'
@@ -91,7 +92,7 @@ async function forward(
   if (core.state === 'client') core.touch()
   if (statement.kind !== 'harmless') note(core, statement)
   core.report()
-  const bytes = bytesOf(core, frame, text, statement.text)
+  const bytes = bytesOf(core, frame, text, statement)
   const offset = bytes === frame.bytes ? 0 : statement.offset
   const answer = await core.exchange(bytes, { show: true, ready: true, error: errorHook(core, offset) })
   return direct(core, answer)
@@ -106,8 +107,8 @@ async function direct(core: Core, answer: Answer): Promise<UnitResult> {
 }
 
 /** The client's own bytes where they hold just this statement as written; else the rewritten or single one. */
-function bytesOf(core: Core, frame: ClientFrame, whole: string, text: string): Buffer {
-  return text === whole || whole.startsWith(text) || whole.includes(text) ? frame.bytes : query(text, core.encoding)
+function bytesOf(core: Core, frame: ClientFrame, whole: string, statement: ClassifiedStatement): Buffer {
+  return sendsWhole(statement, whole) ? frame.bytes : query(statement.text, core.encoding)
 }
 
 /** Statements that PostgreSQL accepts only in a transaction block of the client's own. */
@@ -232,8 +233,9 @@ class QueryUnit {
 
   async #exchange(statement: ClassifiedStatement, single: boolean, keepComplete: boolean): Promise<Answer> {
     const core = this.#core
-    const sql = statement.kind === 'guard_setting' ? guardText(statement) : statement.text
-    const bytes = single ? bytesOf(core, this.#frame, this.#whole, sql) : query(sql, core.encoding)
+    const sent: ClassifiedStatement =
+      statement.kind === 'guard_setting' ? { ...statement, text: guardText(statement) } : statement
+    const bytes = single ? bytesOf(core, this.#frame, this.#whole, sent) : query(sent.text, core.encoding)
     const shown = guardShown(core, statement)
     const options: CycleOptions = {
       show: true,

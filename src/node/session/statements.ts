@@ -71,6 +71,7 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
   if (statement === undefined) {
     work.unseen = true
     work.sessionState = true
+    core.temporaryObjects = true
     return
   }
   switch (statement.kind) {
@@ -109,7 +110,7 @@ function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: '
   const { work } = core
   if (statement.opaque || statement.ddl || statement.truncateRestart) work.unseen = true
   if (statement.opaque || statement.ddl || statement.holdCursor || statement.createsTemp) work.sessionState = true
-  if (statement.createsTemp || statement.opaque) core.temporaryObjects ||= statement.createsTemp
+  core.temporaryObjects ||= statement.createsTemp
   const changed = statement.prepare ?? statement.deallocate
   if (!changed) return
   work.sessionState = true
@@ -121,6 +122,25 @@ function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: '
 function noteDiscard(core: Core, discard: 'all' | 'plans' | 'temp' | 'sequences' | undefined): void {
   if (discard === 'all') core.names.forgetAll()
   if (discard === 'all' || discard === 'temp') core.temporaryObjects = false
+}
+
+/**
+ * Whether the client's whole text may be sent for its only statement: kinds that are never rewritten, and others where nothing
+ * but blanks and semicolons stands around the statement's own text. (A comment could hold what a rewrite has taken out.)
+ */
+export function sendsWhole(statement: ClassifiedStatement, whole: string): boolean {
+  if (statement.text === whole) return true
+  if (
+    statement.kind !== 'write' &&
+    statement.kind !== 'journaled' &&
+    statement.kind !== 'begin' &&
+    statement.kind !== 'guard_setting'
+  )
+    return true
+  const start = whole.indexOf(statement.text)
+  return (
+    start >= 0 && /^[\s;]*$/.test(whole.slice(0, start)) && /^[\s;]*$/.test(whole.slice(start + statement.text.length))
+  )
 }
 
 /** A BEGIN with its mode made explicit by the user's wish. `written`: the client's text, where READ WRITE may be said. */
