@@ -165,7 +165,8 @@ function launch({ program, configPath, logFile }: ChildOptions): ChildProcess {
   const log = openSync(logFile, 'a', 0o600)
   try {
     // Detached: a Ctrl-C in the terminal is for the supervisor, which stops its processes in order.
-    return fork(program, [configPath], { detached: true, stdio: ['ignore', log, log, 'ipc'] })
+    // No execArgv: a debugger's port can't be shared. NODE_OPTIONS still reaches all.
+    return fork(program, [configPath], { execArgv: [], detached: true, stdio: ['ignore', log, log, 'ipc'] })
   } finally {
     closeSync(log)
   }

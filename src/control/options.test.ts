@@ -17,5 +17,5 @@ test('numbers of nodes, ports and switches are checked', () => {
   equal(parseBasePort('65509'), 65_509)
   for (const text of ['0', '65510', '1e4']) throws(() => parseBasePort(text), /invalid port/)
   equal(parseSwitch('off'), false)
-  throws(() => parseSwitch('yes'), /on or off/)
+  throws(() => parseSwitch('yes'), /invalid switch/)
 })

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { parseNodesMessage } from './ipc.ts'
@@ -33,7 +33,9 @@ process.on('SIGTERM', end)
 process.on('message', (value) => {
   if (fieldsOf(value)['type'] === 'stop') end()
   const message = parseNodesMessage(value)
-  if (message) writeFileSync(join(folder, 'endpoint.seen'), JSON.stringify(message.nodes))
+  if (!message) return
+  writeFileSync(join(folder, 'endpoint.new'), JSON.stringify(message.nodes))
+  renameSync(join(folder, 'endpoint.new'), join(folder, 'endpoint.seen'))
 })
 // Something to stay alive for.
 setInterval(() => undefined, 60_000)

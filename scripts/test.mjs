@@ -1,0 +1,117 @@
+/**
+ * Runs the compiled tests: `node scripts/test.mjs [unit|pg|system] [part of a file's path …]`.
+ *
+ *     unit    tests that need nothing but Node
+ *     pg      *.pg.test.js: start PostgreSQL servers from the npm package
+ *     system  dist/test/system/: whole clusters, and other people's clients
+ *
+ * As root on Debian, missing clients are installed first; else it says what will be skipped. With CI=true a test that is
+ * skipped because a tool is missing is a failure: nobody reads skips.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = join(root, 'dist')
+
+/** Program → Debian package. */
+const tools = { psql: 'postgresql-client', pgbench: 'postgresql-contrib', sysbench: 'sysbench' }
+
+const suites = {
+  unit: (path) => !path.endsWith('.pg.test.js') && !path.startsWith('test/system/'),
+  pg: (path) => path.endsWith('.pg.test.js') && !path.startsWith('test/system/'),
+  system: (path) => path.startsWith('test/system/'),
+}
+
+const words = process.argv.slice(2)
+const suite = words[0] !== undefined && Object.hasOwn(suites, words[0]) ? words.shift() : undefined
+process.exitCode = await main(suite, words)
+
+async function main(suite, parts) {
+  if (!existsSync(dist)) return fail('nothing is compiled: run "npm run build" first')
+  const files = readdirSync(dist, { recursive: true })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path.endsWith('.test.js') && isCurrent(path))
+    .filter((path) => suite === undefined || suites[suite](path))
+    .filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)))
+    .sort((a, b) => orderOf(a) - orderOf(b) || a.localeCompare(b))
+  if (files.length === 0) return fail(`no test matches ${[suite, ...parts].filter(Boolean).join(' ')}`)
+  const missing = files.some((path) => suites.system(path)) ? provideTools() : []
+  const { code, output } = await runTests(files)
+  return code === 0 && isCi() ? checkSkips(output, missing) : code
+}
+
+/** A compiled test whose source was removed is stale. */
+function isCurrent(path) {
+  const source = path.replace(/\.js$/, '.ts')
+  return existsSync(join(root, 'src', source)) || existsSync(join(root, source))
+}
+
+/** Quick ones first: a typing error should not wait for clusters. */
+function orderOf(path) {
+  return suites.unit(path) ? 0 : suites.pg(path) ? 1 : 2
+}
+
+function provideTools() {
+  const missing = () => Object.keys(tools).filter((name) => !inPath(name))
+  if (missing().length === 0) return []
+  const packages = missing().map((name) => tools[name])
+  if (process.getuid?.() === 0 && existsSync('/etc/debian_version') && inPath('apt-get')) {
+    process.stderr.write(`installing ${packages.join(' ')}\n`)
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const options = { env, stdio: ['ignore', 'ignore', 'inherit'] }
+    spawnSync('apt-get', ['update', '-q'], options)
+    spawnSync('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], options)
+  }
+  for (const name of missing()) {
+    process.stderr.write(`"${name}" is missing (Debian package ${tools[name]}): tests that need it are skipped\n`)
+  }
+  return missing()
+}
+
+function inPath(name) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK)
+      return folder !== ''
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Two files at a time: CI has two cores. The output is passed on, and its end kept for checkSkips. */
+function runTests(files) {
+  return new Promise((resolve) => {
+    const reporter = process.stdout.isTTY ? 'spec' : 'tap'
+    const flags = ['--test', '--test-concurrency=2', `--test-reporter=${reporter}`, '--enable-source-maps']
+    const child = spawn(process.execPath, [...flags, ...files.map((path) => join(dist, path))], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.on('data', (chunk) => {
+      process.stdout.write(chunk)
+      output += chunk
+    })
+    for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => child.kill(name))
+    child.on('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+}
+
+function checkSkips(output, missing) {
+  if (missing.length > 0) return fail(`CI: missing tools: ${missing.join(', ')}`)
+  const skipped = output.split('\n').filter((line) => /# SKIP .*(missing|not installed|not found)/i.test(line))
+  return skipped.length === 0 ? 0 : fail(`CI: skipped for a missing tool:\n${skipped.join('\n')}`)
+}
+
+function isCi() {
+  return ['true', '1'].includes(process.env.CI ?? '')
+}
+
+function fail(message) {
+  process.stderr.write(`${message}\n`)
+  return 1
+}
