@@ -51,8 +51,8 @@ export interface Supervisor {
   readonly stopped: Promise<void>
 }
 
-/** Bounds of an orderly stop, ms: an agent waits for its server's checkpoint, the journal for one sync. */
-const stopWithinMs = { endpoint: 2_000, agent: 20_000, journal: 5_000 } as const
+/** Bounds of an orderly stop, ms: an agent waits for its server's checkpoint (20 s at most), the journal for one sync. */
+const stopWithinMs = { endpoint: 2_000, agent: 25_000, journal: 5_000 } as const
 
 /** How often silence is looked for, ms. */
 const lookEveryMs = 500

@@ -30,8 +30,7 @@ test('statements over several lines, errors, notices and \\d work as in psql', a
     const input = new PassThrough()
     input.end(`create table t (id int primary key,\n name text default 'a;b');
 insert into t values (1), (2); select *
-from t order by id;
-\\d t
+from t order by id; \\d t
 \\dt
 \\l
 select 1/0;

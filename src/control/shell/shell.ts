@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { Client, types, type FieldDef, type QueryArrayResult } from 'pg'
 import { AllwriteError } from '../../core/errors.ts'
 import { wordsOf } from '../../postgres/index.ts'
+import { fieldsOf } from '../json.ts'
 import { helpText, parseMeta, type Meta } from './describe.ts'
 import { messageText } from './errors.ts'
 import { isBlank, splitStatements } from './split.ts'
@@ -52,6 +53,9 @@ export async function runShell(url: string, { input, output, errors }: ShellStre
   } catch (thrown) {
     throw new AllwriteError('unavailable', `could not connect: ${wordsOf(thrown)}`, { cause: thrown })
   }
+  // The client keeps only a tag's first word: we show `CREATE TABLE`.
+  let tag = ''
+  client.connection.on('commandComplete', (message: unknown) => (tag = String(fieldsOf(message)['text'])))
   const terminal = input.isTTY === true
   const lines = createInterface({ input, ...(terminal ? { output, terminal } : {}), prompt: 'postgres=# ' })
   let buffer = ''
@@ -63,7 +67,7 @@ export async function runShell(url: string, { input, output, errors }: ShellStre
     try {
       const query = { text, rowMode: 'array' as const, types: asText, ...(values ? { values: [...values] } : {}) }
       const result = await client.query<(string | null)[]>(query)
-      output.write(`${title === undefined ? '' : `${title}\n`}${resultText(result)}`)
+      output.write(`${title === undefined ? '' : `${title}\n`}${resultText(result, tag)}`)
     } catch (thrown) {
       failed = true
       errors.write(messageText(thrown, text))
@@ -103,14 +107,14 @@ export async function runShell(url: string, { input, output, errors }: ShellStre
   }
   for await (const line of lines) {
     if (lost) break
-    if (isBlank(buffer) && line.trimStart().startsWith('\\')) {
-      const command = parseMeta(line)
+    const { statements, rest } = splitStatements(`${buffer}${line}\n`)
+    buffer = rest
+    for (const statement of statements) await run(statement)
+    if (rest.startsWith('\\')) {
+      buffer = ''
+      const command = parseMeta(rest)
       if (command.kind === 'quit') break
       await meta(command)
-    } else {
-      const { statements, rest } = splitStatements(`${buffer}${line}\n`)
-      buffer = rest
-      for (const statement of statements) await run(statement)
     }
     lines.setPrompt(isBlank(buffer) ? 'postgres=# ' : 'postgres-# ')
     if (terminal) lines.prompt()
@@ -121,11 +125,8 @@ export async function runShell(url: string, { input, output, errors }: ShellStre
   return lost || (failed && !terminal) ? 1 : 0
 }
 
-function resultText(result: QueryArrayResult<(string | null)[]>): string {
-  if (result.fields.length > 0) return `${alignedTable(result.fields.map(column), result.rows)}\n`
-  const { command, rowCount } = result
-  const count = rowCount === null ? '' : command === 'INSERT' ? ` 0 ${rowCount}` : ` ${rowCount}`
-  return `${command}${count}\n`
+function resultText(result: QueryArrayResult<(string | null)[]>, tag: string): string {
+  return result.fields.length > 0 ? `${alignedTable(result.fields.map(column), result.rows)}\n` : `${tag}\n`
 }
 
 const column = ({ name, dataTypeID }: FieldDef) => ({ name, numeric: numericTypes.has(dataTypeID) })
