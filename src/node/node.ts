@@ -112,12 +112,12 @@ const statementOf = (relation: Relation, change: RowChange) => {
       return [column.name, value == null ? null : Buffer.from(value).toString('utf8')] as const
     }),
   )
-  const { statement, tables } = parseDdlRow(columns)
+  const { statement, tables, kind } = parseDdlRow(columns)
   const named = tables.map((table) => {
     const dot = table.indexOf('.')
     return { schema: table.slice(0, dot), name: table.slice(dot + 1) }
   })
-  return { statement, tables: named }
+  return { statement, tables: named, kind }
 }
 
 const appRoleSql = (name: string, verifier: string): string =>

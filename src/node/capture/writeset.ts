@@ -20,6 +20,7 @@ import {
 } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
 import { isStatementTable, type StreamedTransaction } from './decoder.ts'
+import { createHoistFinder, type Hoists } from './hoist.ts'
 import type { RecordKeys } from './keys.ts'
 
 /** Writesets up to this travel inside their group; larger ones as chunks. */
@@ -43,7 +44,7 @@ export interface WritesetOptions {
   readonly statementOf: (
     relation: Relation,
     change: RowChange,
-  ) => { readonly statement: Statement; readonly tables: readonly QualifiedName[] }
+  ) => { readonly statement: Statement; readonly tables: readonly QualifiedName[]; readonly kind: string }
   /** Appends one chunk; awaited, so that a slow journal slows only this transaction. */
   readonly appendChunk: (transaction: number, index: number, bytes: Uint8Array) => Promise<Position>
   readonly transactionNumber: () => number
@@ -93,10 +94,11 @@ const statementMessage = (statement: Statement): Buffer =>
   Buffer.concat([Buffer.from([MessageType.statement]), Buffer.from(JSON.stringify(statement))])
 
 /** Follows the messages of one transaction: keys from rows, statements from the DDL table, everything else passes. */
-const createTranslator = (options: WritesetOptions, out: Payload) => {
+const createTranslator = (options: WritesetOptions, out: Payload, hoists: Hoists) => {
   const relations: Relation[] = []
   let schemaChange = false
   let empty = true
+  let statements = 0
 
   const relationAt = (local: number): Relation => {
     const relation = relations[local]
@@ -119,13 +121,18 @@ const createTranslator = (options: WritesetOptions, out: Payload) => {
     empty = false
     // Whoever wrote to these tables meanwhile may have made the statement fail, or mean something else.
     for (const table of tables) options.keys.truncate(table)
-    return out.add(statementMessage(statement))
+    if (!hoists.moved.has(statements)) out.add(statementMessage(statement))
+    statements += 1
+    return undefined
   }
 
   return {
     message(message: Buffer): void {
       if (message[0] === MessageType.relation) {
-        relations[message.readUInt32BE(1)] = parseRelation(Buffer.from(message.subarray(5)))
+        const local = message.readUInt32BE(1)
+        relations[local] = parseRelation(Buffer.from(message.subarray(5)))
+        const first = hoists.before.get(local)
+        if (first !== undefined) out.add(statementMessage(first))
         out.add(message)
       } else if (message[0] === MessageType.truncate) {
         empty = false
@@ -142,9 +149,33 @@ const createTranslator = (options: WritesetOptions, out: Payload) => {
   }
 }
 
+/** A pass of its own over a transaction with statements: which of them have to move. */
+const hoistReader = (options: WritesetOptions): { message(message: Buffer): void; readonly found: Hoists } => {
+  const finder = createHoistFinder()
+  const relations: Relation[] = []
+  return {
+    message(message) {
+      if (message[0] === MessageType.relation) {
+        const local = message.readUInt32BE(1)
+        const relation = parseRelation(Buffer.from(message.subarray(5)))
+        relations[local] = relation
+        finder.relation(local, relation)
+      } else if (message[0] === MessageType.insert) {
+        const relation = relations[message.readUInt32BE(1)]
+        if (relation === undefined || !isStatementTable(relation)) return
+        const { statement, kind } = options.statementOf(relation, parseRowChange(message))
+        finder.statement(statement, kind)
+      }
+    },
+    found: finder.found,
+  }
+}
+
 const buildInline = (transaction: StreamedTransaction, options: WritesetOptions): Writeset => {
   const out = new Payload(transaction.log.byteLength)
-  const translator = createTranslator(options, out)
+  const hoists = hoistReader(options)
+  if (transaction.statements) transaction.log.forEach((message) => hoists.message(message))
+  const translator = createTranslator(options, out, hoists.found)
   transaction.log.forEach((message) => translator.message(message))
   return {
     changes: { kind: 'inline', bytes: out.bytes },
@@ -156,7 +187,11 @@ const buildInline = (transaction: StreamedTransaction, options: WritesetOptions)
 
 const buildChunked = async (transaction: StreamedTransaction, options: WritesetOptions): Promise<Writeset> => {
   const out = new Payload(2 * chunkBytes)
-  const translator = createTranslator(options, out)
+  const hoists = hoistReader(options)
+  if (transaction.statements) {
+    await transaction.log.forEachSlice((message) => hoists.message(message), options.pause)
+  }
+  const translator = createTranslator(options, out, hoists.found)
   const number = options.transactionNumber()
   let chunks = 0
   let first = position(0)
