@@ -30,6 +30,9 @@ export interface Load {
 /** Pause before a writer connects again, ms: short, so that the measured gap is the cluster's and not ours. */
 const reconnectMs = 20
 
+/** Loads of one test file write to one table: each has ids of its own. */
+let loads = 0
+
 /** A connection attempt to a dead node must not hang the writer, ms. */
 const connectMsMax = 2_000
 
@@ -42,6 +45,8 @@ export const startLoad = (urls: readonly string[], writersPerNode = 2): Load => 
   const acknowledged: Acknowledged[] = []
   const errors = new Map<string, number>()
   const stopping = new AbortController()
+  loads += 1
+  const prefix = `${loads}`
   const count = (error: unknown): void => {
     const { code, message } = fieldsOf(error)
     const name = code === '' ? message : code
@@ -56,7 +61,7 @@ export const startLoad = (urls: readonly string[], writersPerNode = 2): Load => 
   const write = async (url: string, node: number, writer: number): Promise<void> => {
     let client: Client | undefined
     for (let number = 0; !stopping.signal.aborted; number++) {
-      const id = `${node}-${writer}-${number}`
+      const id = `${prefix}-${node}-${writer}-${number}`
       try {
         client ??= await connect(url)
         await client.query({ name: 'load', text: 'insert into load (id, node) values ($1, $2)', values: [id, node] })
