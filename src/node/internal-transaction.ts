@@ -26,24 +26,34 @@ export const createInternalTransactions = (
   let running: Promise<unknown> = Promise.resolve()
   let lost: Conflict | undefined
   let inTransaction = false
+  /** The end of the last transaction: no locks are held behind it. */
+  let ending: Promise<unknown> = Promise.resolve()
 
   const rollback = async (): Promise<void> => {
-    if (!inTransaction) return
-    inTransaction = false
-    await client.query('ROLLBACK')
+    if (inTransaction) {
+      inTransaction = false
+      ending = client.query('ROLLBACK')
+    }
+    await ending
   }
 
   const participant: Participant = {
     backendPid,
     async commit() {
-      if (!inTransaction) return false
+      if (!inTransaction) {
+        // False also means that the locks are gone.
+        await ending.catch(() => undefined)
+        return false
+      }
+      // Behind a COMMIT that is sent no ROLLBACK may follow: it would meet the next transaction.
+      inTransaction = false
+      const committing = client.query('COMMIT')
+      ending = committing
       try {
-        await client.query('COMMIT')
-        return true
+        // COMMIT of a failed transaction succeeds, as a rollback.
+        return (await committing).command === 'COMMIT'
       } catch {
         return false
-      } finally {
-        inTransaction = false
       }
     },
     async abort(conflict) {
@@ -62,13 +72,15 @@ export const createInternalTransactions = (
     const nonce = gate.captureNonce()
     try {
       const result = await client.query<Record<string, unknown>>(sql, [...values])
+      // Behind an abort's ROLLBACK there is no transaction to capture: "nothing written" would pass for success.
+      if (!inTransaction) throw new Error('the transaction was rolled back')
       const late = gate.applied()
       const captured = await client.query<{ xid: string | null }>('SELECT allwrite.capture($1) AS xid', [nonce])
       if (captured.rows[0]?.xid == null) {
         gate.discardNonce(nonce)
-        await participant.commit()
-        return result.rows
+        return (await participant.commit()) ? result.rows : undefined
       }
+      if (!inTransaction) throw new Error('the transaction was rolled back')
       const outcome = await gate.submit({ nonce, early, late, participant })
       if (outcome.kind === 'committed') return result.rows
       await rollback()

@@ -60,36 +60,46 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     return (await options.stillOpen(submission.participant.backendPid, captured.xid)) ? late : undefined
   }
 
+  const build = async (changes: StreamedTransaction): Promise<Writeset> => {
+    try {
+      return await options.build(changes)
+    } finally {
+      // Before the record is on its way: an error behind that could not be told to the client any more.
+      changes.log.dispose()
+    }
+  }
+
   const submitCaptured = async (submission: Submission, state: Underway): Promise<Outcome> => {
     const captured = await options.capture.captured(submission.nonce)
-    if (captured.changes === undefined) return commitAlone(submission.participant)
-    const log = captured.changes.log
-    try {
-      const writeset = await options.build(captured.changes)
-      if (writeset.empty) return await commitAlone(submission.participant)
-      const late = await lateOf(submission, captured, writeset)
-      if (late === undefined) return vanished
-      const record: WritesetRecord = {
-        xid: toXid(captured.xid),
-        early: submission.early,
-        late,
-        schemaChange: writeset.schemaChange,
-        keys: writeset.keys,
-        changes: writeset.changes,
-      }
-      if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
-      state.pending = {
-        participant: submission.participant,
-        record,
-        outcome: deferred(),
-        describeKey: (keyIndex) => options.describeKey(record, keyIndex),
-        appended: false,
-      }
-      options.groups.add(state.pending)
-    } finally {
-      log.dispose()
+    const { changes } = captured
+    if (changes === undefined) return commitAlone(submission.participant)
+    const writeset = await build(changes)
+    if (writeset.empty) return commitAlone(submission.participant)
+    const late = await lateOf(submission, captured, writeset)
+    if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
+    if (late === undefined || changes.aborted) return vanished
+    const record: WritesetRecord = {
+      xid: toXid(captured.xid),
+      early: submission.early,
+      late,
+      schemaChange: writeset.schemaChange,
+      keys: writeset.keys,
+      changes: writeset.changes,
     }
-    return state.pending.outcome.promise
+    const pending: Pending = {
+      participant: submission.participant,
+      record,
+      outcome: deferred(),
+      describeKey: (keyIndex) => options.describeKey(record, keyIndex),
+      appended: false,
+    }
+    state.pending = pending
+    // A group's records all held their locks at the same time: who has lost them must not be in one with their next holder.
+    changes.onAborted = () => {
+      if (options.groups.withdraw(pending)) pending.outcome.resolve(vanished)
+    }
+    options.groups.add(pending)
+    return pending.outcome.promise
   }
 
   return {

@@ -10,9 +10,9 @@
 import type { WaitedFor } from './waiting-for.ts'
 
 /** An apply that is done within this needs no look at all, ms. */
-const firstLookMs = 3
+const firstLookMs = 6
 /** Between looks, ms: well under the 20 ms in which a loser has to be gone. */
-const lookEveryMs = 4
+const lookEveryMs = 5
 /** A blocker that is no session of ours is cancelled, and ended when it is still there after this, ms. */
 const strangerGraceMs = 50
 
@@ -62,7 +62,7 @@ export const createBlockerWatch = (options: BlockerWatchOptions): BlockerWatch =
       if (active && others.length > 0) {
         const waited = await options.waitedFor(pids)
         // Sessions are rolled back side by side; the next look tells whether that was enough.
-        await Promise.all(others.map((pid) => options.abortSession(pid, waited) ?? stranger(pid)))
+        if (active) await Promise.all(others.map((pid) => options.abortSession(pid, waited) ?? stranger(pid)))
       }
     } catch (error) {
       options.onError(error)

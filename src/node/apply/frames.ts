@@ -30,10 +30,14 @@ export const createMessageJoiner = (
   let needBytes = 4
   return {
     push(chunk) {
-      pending.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-      pendingBytes += chunk.byteLength
-      if (pendingBytes < needBytes) return
-      const bytes = pending.length === 1 ? (pending[0] as Buffer) : Buffer.concat(pending, pendingBytes)
+      const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      pendingBytes += view.length
+      if (pendingBytes < needBytes) {
+        // A copy: chunks are views that their reader takes back.
+        pending.push(Buffer.from(view))
+        return
+      }
+      const bytes = pending.length === 0 ? view : Buffer.concat([...pending, view], pendingBytes)
       let at = 0
       needBytes = 4
       while (bytes.length - at >= 4) {
@@ -45,7 +49,6 @@ export const createMessageJoiner = (
         onMessage(bytes.subarray(at + 4, end))
         at = end
       }
-      // A copy: chunks are views that their reader takes back.
       pending = at < bytes.length ? [Buffer.from(bytes.subarray(at))] : []
       pendingBytes = bytes.length - at
     },

@@ -8,12 +8,15 @@
  *   committed), and bounds what it has sent: every unapplied batch stays in memory for a resend.
  * - A worker that ends (error, restart) comes back and asks from its origin: what lies behind that is sent again, never what
  *   lies before (the worker does not deduplicate, TRAPS).
- * - A batch at whose start the worker failed `attemptsMax` times is poison: `onPoison` decides (RULES 8).
+ * - A batch at whose start the worker failed `attemptsMax` times is poison: `onPoison` decides (RULES 8). From then on the
+ *   worker gets nothing until `skip`: it must not apply what is being applied in another way.
  *
  * @module
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { AllwriteError, assert, InvariantError } from '../../core/errors.ts'
+import { deferred, type Deferred } from '../../core/deferred.ts'
 import { rmSync } from 'node:fs'
 import { lsnOfPosition, positionOfLsn, type Lsn, type Position } from '../../core/ids.ts'
 import type { WritesetRecord } from '../../core/writeset.ts'
@@ -44,7 +47,7 @@ export interface Publisher extends AsyncDisposable {
   /** Everything sent up to here is committed at the worker. */
   readonly applied: Position
   readonly outstanding: number
-  /** Resolves when nothing sent is unapplied. */
+  /** Resolves when nothing sent is unapplied. @throws AllwriteError cancelled when the publisher ends before */
   idle(): Promise<void>
   /** Drops the first unapplied batch: it was applied in another way. */
   skip(position: Position): void
@@ -67,13 +70,29 @@ export interface PublisherOptions {
   readonly onError: (error: Error) => void
 }
 
+/** Resolves when the socket takes more, or is closed. Leaves no listener: a large batch waits thousands of times. */
+const drained = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      socket.removeListener('drain', done)
+      socket.removeListener('close', done)
+      resolve()
+    }
+    socket.once('drain', done)
+    socket.once('close', done)
+  })
+
 export const createPublisher = async (options: PublisherOptions): Promise<Publisher> => {
   const batches: ApplyBatch[] = []
   let applied = options.start
   let connection: { socket: Socket; sent: number; busy: boolean; names: RelationNames } | undefined
-  let idleWaiters: (() => void)[] = []
-  let failedAt: Position | undefined
-  let failures = 0
+  const sockets = new Set<Socket>()
+  let idleWaiters: Deferred<void>[] = []
+  /** The last batch that any worker has got, whole or in part. */
+  let begun = options.start
+  /** The batch that workers ended at, and how many of them. */
+  let failed: { readonly position: Position; times: number } | undefined
+  let poisoned = false
   let closed = false
 
   const settle = (position: Position): void => {
@@ -85,7 +104,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
     }
     options.onApplied(applied)
     if (batches.length === 0) {
-      for (const resolve of idleWaiters) resolve()
+      for (const waiter of idleWaiters) waiter.resolve()
       idleWaiters = []
     }
   }
@@ -97,7 +116,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
     const flush = async (): Promise<void> => {
       if (out.byteLength < writeBytes) return
       if (to.socket.destroyed) throw new Error('the apply worker went away')
-      if (!to.socket.write(out.take())) await Promise.race([once(to.socket, 'drain'), once(to.socket, 'close')])
+      if (!to.socket.write(out.take())) await drained(to.socket)
     }
     writeBegin(out, lsn, time)
     const writing = batch.write(out, to.names, flush)
@@ -109,12 +128,13 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
 
   const pump = async (): Promise<void> => {
     const to = connection
-    if (to === undefined || to.busy) return
+    if (to === undefined || to.busy || poisoned) return
     to.busy = true
     try {
-      while (to === connection && to.sent < batches.length) {
+      while (to === connection && !poisoned && to.sent < batches.length) {
         const batch = batches[to.sent] as ApplyBatch
         to.sent += 1
+        if (batch.position > begun) begun = batch.position
         await writeBatch(batch, to)
       }
     } catch (error) {
@@ -131,18 +151,20 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
     connection = own
     // What the worker has, it has: progress that was lost with the connection is learned here.
     settle(positionOfLsn(start))
-    const first = batches[0]
-    if (first !== undefined && first.position === failedAt) failures += 1
-    else {
-      failedAt = first?.position
-      failures = 0
-    }
-    if (first !== undefined && failures >= attemptsMax) {
-      failures = 0
-      options.onPoison(first)
-    }
+    countFailure()
     options.onConnected()
     void pump()
+  }
+
+  /** A worker that comes again and finds the same batch first has failed at it, or was ended while it waited. */
+  const countFailure = (): void => {
+    const first = batches[0]
+    if (first === undefined || poisoned || first.position > begun) return
+    if (failed?.position !== first.position) failed = { position: first.position, times: 0 }
+    failed.times += 1
+    if (failed.times < attemptsMax) return
+    poisoned = true
+    options.onPoison(first)
   }
 
   const lost = (socket: Socket): void => {
@@ -150,9 +172,13 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
   }
 
   const onConnection = (socket: Socket): void => {
+    sockets.add(socket)
     socket.setNoDelay(true)
     socket.on('error', () => socket.destroy())
-    socket.on('close', () => lost(socket))
+    socket.on('close', () => {
+      sockets.delete(socket)
+      lost(socket)
+    })
     greetWorker(socket, options.user, (start) => {
       const cut = createMessageCutter((type, bytes, at) => {
         // Standby status update: written, flushed, applied. Its third LSN is what is committed.
@@ -162,8 +188,10 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
       socket.on('data', (chunk: Buffer) => {
         try {
           cut(chunk)
-        } catch {
+        } catch (error) {
           socket.destroy()
+          if (error instanceof InvariantError) throw error
+          options.onError(error as Error)
         }
       })
       streaming(socket, start)
@@ -180,6 +208,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
 
   return {
     send(batch) {
+      assert(batch.position > (batches.at(-1)?.position ?? applied), 'each batch moves the origin forward')
       batches.push(batch)
       void pump()
     },
@@ -191,13 +220,15 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
     },
     idle() {
       if (batches.length === 0) return Promise.resolve()
-      return new Promise((resolve) => {
-        idleWaiters.push(resolve)
-      })
+      const waiter = deferred<void>()
+      idleWaiters.push(waiter)
+      return waiter.promise
     },
     skip(position) {
+      // The worker starts anew from its origin, behind which nothing of this batch lies any more.
       connection?.socket.destroy()
       connection = undefined
+      poisoned = false
       settle(position)
     },
     forgetRelations() {
@@ -210,7 +241,10 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
       if (closed) return
       closed = true
       clearInterval(timer)
-      connection?.socket.destroy()
+      for (const waiter of idleWaiters) waiter.reject(new AllwriteError('cancelled', 'the publisher ended'))
+      idleWaiters = []
+      // Also those that are being greeted: the server's close waits for all.
+      for (const socket of sockets) socket.destroy()
       server.close()
       await once(server, 'close')
     },

@@ -29,9 +29,24 @@ const insert = (relation: Relation, row: readonly Value[]): SqlStatement => {
   }
 }
 
+/** Types that PostgreSQL brings along have OIDs below this (FirstNormalObjectId); their operators are in pg_catalog. */
+const builtinOids = 16_384
+
+/**
+ * A column's text as its output function writes it, which is what the stream carries; a cast differs for bool, char(n) and
+ * inet. `concat` uses the output function, and is '' for null.
+ */
+const outputIs = (name: string, place: string): string =>
+  `pg_catalog.concat(${quoteIdentifier(name)}) OPERATOR(pg_catalog.=) ${place}`
+
+/** `IS NULL` is true for a row value of nothing but nulls as well. */
+const isNull = (name: string): string => `pg_catalog.num_nulls(${quoteIdentifier(name)}) OPERATOR(pg_catalog.=) 1`
+const isNotNull = (name: string): string => `pg_catalog.num_nulls(${quoteIdentifier(name)}) OPERATOR(pg_catalog.=) 0`
+
 /**
  * The condition that finds the row: its key columns by equality, or one row of those whose every column has the same text
- * (a table without a key may hold duplicates; any of them will do).
+ * (a table without a key may hold duplicates; any of them will do). Operators are pg_catalog's: anyone may define an operator
+ * with the same name that fits better.
  * @param keyNames columns of the primary key where the caller knows it; else those that the relation flags
  */
 const rowCondition = (
@@ -50,24 +65,47 @@ const rowCondition = (
   const keyed = relation.columns.some((column) => isKey(column.name, column.key))
   if (keyed) {
     const conditions = relation.columns.flatMap((column, i) =>
-      isKey(column.name, column.key) ? [`${quoteIdentifier(column.name)} = ${place(tuple[i])}`] : [],
+      !isKey(column.name, column.key)
+        ? []
+        : column.typeOid < builtinOids
+          ? [`${quoteIdentifier(column.name)} OPERATOR(pg_catalog.=) ${place(tuple[i])}`]
+          : [outputIs(column.name, place(tuple[i]))],
     )
     return { text: conditions.join(' AND '), values }
   }
-  const conditions = relation.columns.flatMap((column, i) =>
+  const conditions = relation.columns.flatMap((column, i) => {
+    const value = tuple[i]
     // An unchanged TOAST value was not sent: the other columns have to do.
-    tuple[i] === undefined ? [] : [`${quoteIdentifier(column.name)}::text IS NOT DISTINCT FROM ${place(tuple[i])}`],
-  )
+    if (value === undefined) return []
+    if (value === null) return [isNull(column.name)]
+    return [isNotNull(column.name), outputIs(column.name, place(value))]
+  })
   const where = conditions.length === 0 ? 'true' : conditions.join(' AND ')
   return { text: `ctid = (SELECT ctid FROM ONLY ${tableOf(relation)} WHERE ${where} LIMIT 1)`, values }
 }
 
-/** @param keyNames names of the primary key's columns, where known */
+const sameValue = (a: Value, b: Value): boolean => a === b || (a != null && b != null && Buffer.compare(a, b) === 0)
+
+/**
+ * Whether an update leaves a column as it is, as far as the message tells. Such a one is not assigned: an identity column that
+ * is GENERATED ALWAYS refuses even its own value.
+ */
+const stays = (relation: Relation, change: Extract<RowChange, { kind: 'update' }>, i: number): boolean => {
+  const isKey = relation.columns[i]?.key === true
+  // Without an old tuple the identity's columns have stayed; an old key says nothing of other columns.
+  if (change.old === undefined) return isKey && relation.identity !== 'f'
+  return (isKey || !change.oldIsKey) && sameValue(change.old[i], change.new[i])
+}
+
+/**
+ * @param keyNames names of the primary key's columns, where known
+ * @returns undefined for an update that changes nothing
+ */
 export const rowChangeSql = (
   relation: Relation,
   change: RowChange,
   keyNames: ReadonlySet<string> | undefined,
-): SqlStatement => {
+): SqlStatement | undefined => {
   if (change.kind === 'insert') return insert(relation, change.new)
   if (change.kind === 'delete') {
     const condition = rowCondition(relation, change.old, keyNames, 1)
@@ -76,10 +114,11 @@ export const rowChangeSql = (
   const values: (string | null)[] = []
   const assignments = relation.columns.flatMap((column, i) => {
     const value = change.new[i]
-    if (value === undefined) return []
+    if (value === undefined || stays(relation, change, i)) return []
     values.push(textOf(value))
     return [`${quoteIdentifier(column.name)} = $${values.length}`]
   })
+  if (assignments.length === 0) return undefined
   const condition = rowCondition(relation, change.old ?? change.new, keyNames, values.length + 1)
   return {
     text: `UPDATE ONLY ${tableOf(relation)} SET ${assignments.join(', ')} WHERE ${condition.text}`,

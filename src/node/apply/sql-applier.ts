@@ -3,13 +3,13 @@
  * the apply worker refuses. Progress is kept under a replication origin of its own, in the same commit; a node's position
  * is the larger of the two origins' (TRAPS).
  *
- * Failure: the transaction is rolled back and the error thrown; nothing is half applied.
+ * Failure: the transaction is rolled back and the error thrown; nothing is half applied. A row that is not there is one.
  *
  * @module
  */
 import type pg from 'pg'
 import { lsnOfPosition, type Position } from '../../core/ids.ts'
-import { assert } from '../../core/errors.ts'
+import { AllwriteError, assert } from '../../core/errors.ts'
 import type { Statement, WritesetRecord } from '../../core/writeset.ts'
 import {
   MessageType,
@@ -20,6 +20,7 @@ import {
 } from '../../wire/pgoutput/messages.ts'
 import { createMessageJoiner, forEachMessage } from './frames.ts'
 import type { ReadChunks } from './batch.ts'
+import { applyPreamble } from '../catalog/ddl.ts'
 import { rowChangeSql, truncateSql, type SqlStatement } from './row-sql.ts'
 
 /** The origin under which this connection's commits are recorded. */
@@ -50,7 +51,8 @@ export interface SqlApplierOptions {
 const formatLsn = (value: bigint): string => `${(value >> 32n).toString(16)}/${(value & 0xffff_ffffn).toString(16)}`
 
 type Step =
-  | { readonly kind: 'row'; readonly sql: SqlStatement }
+  | { readonly kind: 'row'; readonly table: string; readonly sql: SqlStatement }
+  | { readonly kind: 'truncate'; readonly sql: SqlStatement }
   | { readonly kind: 'statement'; readonly statement: Statement }
 
 /** Cuts a record into steps; relation numbers are the record's own. */
@@ -70,12 +72,13 @@ const stepReader = (
         relations[message.readUInt32BE(1)] = parseRelation(Buffer.from(message.subarray(5)))
         return
       case MessageType.truncate:
-        return onStep({ kind: 'row', sql: truncateSql(parseTruncate(message).relations.map(relationAt)) })
+        return onStep({ kind: 'truncate', sql: truncateSql(parseTruncate(message).relations.map(relationAt)) })
       case MessageType.statement:
         return onStep({ kind: 'statement', statement: JSON.parse(message.toString('utf8', 1)) as Statement })
       default: {
         const relation = relationAt(message.readUInt32BE(1))
-        return onStep({ kind: 'row', sql: rowChangeSql(relation, parseRowChange(message), keyNamesOf(relation)) })
+        const sql = rowChangeSql(relation, parseRowChange(message), keyNamesOf(relation))
+        if (sql !== undefined) onStep({ kind: 'row', table: `${relation.schema}.${relation.name}`, sql })
       }
     }
   }
@@ -90,8 +93,12 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
   await client.query('SELECT pg_replication_origin_session_setup($1)', [sqlOriginName])
 
   const run = async (step: Step): Promise<void> => {
-    if (step.kind === 'row') {
-      await client.query(step.sql.text, [...step.sql.values])
+    if (step.kind !== 'statement') {
+      const { rowCount } = await client.query(step.sql.text, [...step.sql.values])
+      // The apply worker counts such a row as a conflict; here nobody else would notice that the node differs.
+      if (step.kind === 'row' && rowCount !== 1) {
+        throw new AllwriteError('postgres', `a change of ${step.table} met ${rowCount ?? 0} rows instead of one`)
+      }
       return
     }
     for (const sql of options.statementsFor(step.statement)) await client.query(sql)
@@ -129,7 +136,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     async apply(position, records) {
       await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
       try {
-        await client.query('SET LOCAL session_replication_role = replica')
+        for (const sql of applyPreamble) await client.query(sql)
         let statements = false
         for (const record of records) statements = (await applyRecord(record)) || statements
         if (statements) await client.query(options.settleSql)

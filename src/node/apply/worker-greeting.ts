@@ -22,8 +22,7 @@ const message = (type: string, body: Buffer): Buffer => {
 
 const text = (value: string): Buffer => Buffer.from(`${value}\0`)
 
-const parameterStatus = (name: string, value: string): Buffer =>
-  message('S', Buffer.concat([text(name), text(value)]))
+const parameterStatus = (name: string, value: string): Buffer => message('S', Buffer.concat([text(name), text(value)]))
 
 const readyForQuery = message('Z', Buffer.from('I'))
 

@@ -4,7 +4,8 @@
  *
  * Contract
  * - `nonce()` makes a token; after the backend's capture call was answered with a transaction id, `captured(nonce)` resolves
- *   with all changes of that transaction, undefined where it made none that replicate.
+ *   with all changes of that transaction, undefined where it made none that replicate. The log is then the caller's to
+ *   dispose; `discard(nonce)` instead gives it up, passed or not.
  * - The slot is temporary: it dies with this connection, so it never holds WAL back for anyone (POSTGRES.md, Capture).
  * - The connection is not re-made: what was streamed of running transactions would be missing. Its loss is fatal for the
  *   agent, which starts anew (`onLost`).
@@ -12,7 +13,6 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { deferred } from '../../core/deferred.ts'
@@ -53,6 +53,21 @@ interface Watch {
   readonly reject: (error: Error) => void
 }
 
+/** Unguessable, since any user may emit a message; random bytes are drawn in bulk: a draw costs more than a token. */
+const createTokens = (): (() => string) => {
+  const tokenBytes = 12
+  let pool = Buffer.alloc(0)
+  let at = 0
+  return () => {
+    if (at + tokenBytes > pool.length) {
+      pool = randomBytes(tokenBytes * 256)
+      at = 0
+    }
+    at += tokenBytes
+    return pool.toString('hex', at - tokenBytes, at)
+  }
+}
+
 const queryMessage = (sql: string): Buffer => {
   const body = Buffer.from(`${sql}\0`)
   const head = Buffer.alloc(5)
@@ -73,6 +88,7 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
   const { socket } = options
   const watches = new Map<string, Watch>()
   const pending = new Map<string, Promise<CapturedTransaction>>()
+  const randomToken = createTokens()
   let lastLsn = 0n
   let closing = false
   let onControl: ((type: number, bytes: Buffer, start: number, end: number) => void) | undefined
@@ -93,13 +109,17 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
     (xid) => join(options.spoolDir, `spool.${xid}`),
   )
 
+  const rejectAll = (error: Error): void => {
+    for (const watch of watches.values()) watch.reject(error)
+    watches.clear()
+  }
+
   const lost = (error: Error): void => {
     if (closing) return
     closing = true
     clearInterval(timer)
     socket.destroy()
-    for (const watch of watches.values()) watch.reject(error)
-    watches.clear()
+    rejectAll(error)
     options.onLost(error)
   }
 
@@ -138,37 +158,54 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
       else if (type === endType) resolve()
     }
     socket.write(queryMessage(sql))
-    await Promise.race([
-      promise,
-      once(socket, 'close').then(() => {
-        throw new AllwriteError('postgres', 'the server closed the capture connection')
-      }),
-    ])
-    onControl = undefined
+    const closed = (): void => reject(new AllwriteError('postgres', 'the server closed the capture connection'))
+    socket.once('close', closed)
+    try {
+      await promise
+    } finally {
+      socket.removeListener('close', closed)
+      onControl = undefined
+    }
   }
 
   const timer = setInterval(() => {
     if (lastLsn > 0n) socket.write(standbyStatusUpdate(lastLsn, options.now()))
   }, statusMs)
 
-  socket.resume()
+  const stop = (): void => {
+    closing = true
+    clearInterval(timer)
+    socket.destroy()
+  }
+
   const readyForQuery = 0x5a
   const copyBoth = 0x57
-  // A user-level setting of this connection alone (TRAPS): each change is streamed as soon as its WAL is flushed.
-  await command('SET debug_logical_replication_streaming = immediate', readyForQuery)
-  await command(
-    `CREATE_REPLICATION_SLOT "${options.slot}" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')`,
-    readyForQuery,
-  )
-  await command(
-    `START_REPLICATION SLOT "${options.slot}" LOGICAL 0/0 (proto_version '4', publication_names '"${options.publication}"', ` +
-      `streaming 'on', messages 'true', origin 'none')`,
-    copyBoth,
-  )
+  const begin = async (): Promise<void> => {
+    // A user-level setting of this connection alone (TRAPS): each change is streamed as soon as its WAL is flushed.
+    await command('SET debug_logical_replication_streaming = immediate', readyForQuery)
+    await command(
+      `CREATE_REPLICATION_SLOT "${options.slot}" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')`,
+      readyForQuery,
+    )
+    await command(
+      `START_REPLICATION SLOT "${options.slot}" LOGICAL 0/0 (proto_version '4', publication_names '"${options.publication}"', ` +
+        `streaming 'on', messages 'true', origin 'none')`,
+      copyBoth,
+    )
+  }
+
+  socket.resume()
+  try {
+    await begin()
+  } catch (error) {
+    // Its caller is told; `onLost` is for what breaks later.
+    stop()
+    throw error
+  }
 
   return {
     nonce() {
-      const nonce = randomBytes(12).toString('hex')
+      const nonce = randomToken()
       const { promise, resolve, reject } = deferred<CapturedTransaction>()
       // A session that is gone may never ask: its rejection is nobody's error.
       promise.catch(() => undefined)
@@ -178,7 +215,13 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
     },
     discard(nonce) {
       watches.delete(nonce)
+      const promise = pending.get(nonce)
       pending.delete(nonce)
+      // The message may have passed: then nobody else will dispose the log.
+      promise?.then(
+        ({ changes }) => changes?.log.dispose(),
+        () => undefined,
+      )
     },
     captured(nonce) {
       const promise = pending.get(nonce)
@@ -187,9 +230,8 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
       return promise
     },
     close() {
-      closing = true
-      clearInterval(timer)
-      socket.destroy()
+      stop()
+      rejectAll(new AllwriteError('unavailable', 'the capture connection was closed'))
     },
   }
 }

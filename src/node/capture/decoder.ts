@@ -23,11 +23,20 @@ export interface StreamedTransaction {
   /** Row and TRUNCATE messages, those of rolled back savepoints included. */
   rows: number
   sealed: boolean
+  /** Rolled back at this server. */
+  aborted: boolean
+  /**
+   * Told when a sealed transaction is rolled back. Its locks are free from then on, so it must not share a group with who
+   * takes them next; and the stream shows the rollback before anything that the next holder writes.
+   */
+  onAborted: (() => void) | undefined
   /** Rows of the statement table were written: it holds DDL (or did, before a rollback to a savepoint). */
   statements: boolean
   /** Server relation id → the relation as the record numbers it. */
   readonly relations: Map<number, { readonly local: number; readonly relation: Relation; readonly body: Buffer }>
   relationCount: number
+  /** The relations by the record's numbers: one object for as long as its definition lives, so plans are found by it. */
+  readonly announced: Relation[]
 }
 
 export interface DecoderEvents {
@@ -73,9 +82,12 @@ export const createDecoder = (events: DecoderEvents, spoolPath: (xid: number) =>
         log: new ChangeLog(spoolPath(xid)),
         rows: 0,
         sealed: false,
+        aborted: false,
+        onAborted: undefined,
         statements: false,
         relations: new Map(),
         relationCount: 0,
+        announced: [],
       }
       open.set(xid, transaction)
     }
@@ -102,6 +114,7 @@ export const createDecoder = (events: DecoderEvents, spoolPath: (xid: number) =>
     if (named !== undefined && named.body === known.body) return named.local
     const local = transaction.relationCount
     transaction.relationCount += 1
+    transaction.announced[local] = known.relation
     transaction.relations.set(relationId, { local, relation: known.relation, body: known.body })
     if (isStatementTable(known.relation)) transaction.statements = true
     const frame = transaction.log.reserve(0, 5 + known.body.length)
@@ -123,7 +136,8 @@ export const createDecoder = (events: DecoderEvents, spoolPath: (xid: number) =>
   }
 
   const truncate = (transaction: StreamedTransaction, bytes: Buffer, start: number, end: number): void => {
-    if (transaction.sealed) return events.onTripwire('a table was truncated behind the capture message', transaction.xid)
+    if (transaction.sealed)
+      return events.onTripwire('a table was truncated behind the capture message', transaction.xid)
     const subxid = bytes.readUInt32BE(start + 1)
     const count = bytes.readUInt32BE(start + 5)
     const locals = Array.from({ length: count }, (_, i) =>
@@ -152,7 +166,11 @@ export const createDecoder = (events: DecoderEvents, spoolPath: (xid: number) =>
     const transaction = open.get(bytes.readUInt32BE(start + 1))
     const subxid = bytes.readUInt32BE(start + 5)
     if (transaction === undefined) return
-    if (subxid === transaction.xid) return forget(transaction)
+    if (subxid === transaction.xid) {
+      transaction.aborted = true
+      transaction.onAborted?.()
+      return forget(transaction)
+    }
     if (!transaction.sealed) transaction.log.abortSubtransaction(subxid)
   }
 

@@ -2,11 +2,15 @@
  * Follows chunks of large writesets that no record has claimed yet. Their entries must stay in the journal beyond this
  * node's applied position, since the record that needs them comes later.
  *
+ * Not for ever: a transaction may be lost after its chunks were sent, and then no record comes. A record's early position lies
+ * before its first chunk, so once that chunk is older than the certification window the record could only abort.
+ *
  * @module
  */
 import type { Entry, WritesetRecord } from '../../core/writeset.ts'
 import { position as toPosition, type Position } from '../../core/ids.ts'
 import type { Journal } from '../../journal/contract.ts'
+import { windowDefault } from '../../core/certifier.ts'
 import { AllwriteError } from '../../core/errors.ts'
 
 export interface ChunkTracker {
@@ -20,6 +24,11 @@ export const createChunkTracker = (): ChunkTracker => {
   const open = new Map<string, { node: number; incarnation: number; first: Position }>()
   return {
     see(at, entry) {
+      // In the order of their first chunks, so the oldest come first.
+      for (const [key, { first }] of open) {
+        if (first >= at - windowDefault) break
+        open.delete(key)
+      }
       if (entry.kind === 'chunk') {
         const key = `${entry.node}/${entry.incarnation}/${entry.transaction}`
         if (!open.has(key)) open.set(key, { node: entry.node, incarnation: entry.incarnation, first: at })
@@ -66,8 +75,12 @@ export async function* readChunksOf(
     }
   }
   if (next !== changes.chunks) {
-    throw new AllwriteError('journal_corrupt', `a large writeset has ${next} of its ${changes.chunks} chunks in the journal`, {
-      detail: `Positions ${changes.first} to ${changes.last}.`,
-    })
+    throw new AllwriteError(
+      'journal_corrupt',
+      `a large writeset has ${next} of its ${changes.chunks} chunks in the journal`,
+      {
+        detail: `Positions ${changes.first} to ${changes.last}.`,
+      },
+    )
   }
 }

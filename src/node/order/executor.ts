@@ -126,12 +126,10 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     await drain()
     const pendings = judged.committed.map((i) => own[i] as Pending)
     const results = await Promise.all(pendings.map((pending) => pending.participant.commit()))
-    const lost = pendings.filter((_, i) => results[i] === false)
+    const lost = recordsOf(judged).filter((_, i) => results[i] === false)
     if (lost.length > 0) {
-      await applyNow(
-        judged.position,
-        lost.map((pending) => pending.record),
-      )
+      // As the journal has them: a large record's chunks are found by the record that the journal gave.
+      await applyNow(judged.position, lost)
     } else if (pendings.some((pending) => pending.record.schemaChange)) {
       publisher.forgetRelations()
       await options.onSchemaChange()
@@ -160,6 +158,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   /** Takes what can be applied as one transaction off the queue and sends it. */
   const executeRemote = async (): Promise<void> => {
     while (publisher.outstanding >= batchesMax && !closed) await sleep()
+    if (closed) return
     const records: WritesetRecord[] = []
     let bytes = 0
     let last: Judged | undefined
@@ -178,8 +177,11 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
 
   const sendHeartbeat = (): void => {
     heartbeatDue = false
-    // Between steps all that is issued and not on its way to the worker is complete, so this can't overtake anything.
-    if (publisher.outstanding === 0) send(options.heartbeatBatch(tracker.applied))
+    // Between steps all that is issued and not on its way to the worker is complete, so this can't overtake anything. Where
+    // the worker stands there already, it would never report the heartbeat as something new.
+    if (publisher.outstanding === 0 && tracker.applied > publisher.applied) {
+      send(options.heartbeatBatch(tracker.applied))
+    }
   }
 
   const step = async (): Promise<void> => {
@@ -222,6 +224,8 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     },
     close() {
       closed = true
+      room?.resolve()
+      room = undefined
       signal()
     },
     get queued() {

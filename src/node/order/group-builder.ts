@@ -51,7 +51,10 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
   const append = (build: (id: AppendId) => Entry): { number: number; done: Promise<Position> } => {
     const id: AppendId = { node, incarnation, number: nextNumber }
     nextNumber += 1
-    return { number: id.number, done: journal.append(id, encodeEntry(build(id)), signal) }
+    const done = journal.append(id, encodeEntry(build(id)), signal)
+    // Whatever was appended: its number is used, so nothing can follow it, and nobody knows whether it landed.
+    done.catch((error: unknown) => options.onFatal(error as Error))
+    return { number: id.number, done }
   }
 
   /** Takes the next group off the ready list; a schema change is alone (RULES 7). */
@@ -84,14 +87,13 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
         underWay = false
         flush()
       },
-      (error: unknown) => options.onFatal(error as Error),
+      () => undefined,
     )
   }
 
   return {
     fence: () => append((id) => ({ kind: 'fence', ...id })).done,
-    chunk: (transaction, index, bytes) =>
-      append((id) => ({ kind: 'chunk', ...id, transaction, index, bytes })).done,
+    chunk: (transaction, index, bytes) => append((id) => ({ kind: 'chunk', ...id, transaction, index, bytes })).done,
     add(pending) {
       ready.push(pending)
       // In the next microtask: what becomes ready in the same read of the capture stream goes together.

@@ -44,9 +44,10 @@ export interface JudgeOptions {
 /** A certifier as it stood before the first entry that has to be read, and where to start reading. */
 const seed = (options: JudgeOptions): { certifier: Certifier; from: Position } => {
   const after = toPosition(Math.max(0, options.applied - windowDefault))
-  const fences = [...options.verdicts.remembered.fences]
-    .filter(([, fence]) => fence.position <= after)
-    .map(([node, fence]) => ({ node, incarnation: fence.incarnation, position: fence.position }))
+  const fences = [...options.verdicts.remembered.fences].flatMap(([node, known]) => {
+    const newest = known.findLast((fence) => fence.position <= after)
+    return newest === undefined ? [] : [{ node, ...newest }]
+  })
   const certifier = createCertifier({ window: windowDefault, version: certifierVersion, after, fences })
   return { certifier, from: toPosition(after + 1) }
 }
@@ -94,7 +95,7 @@ export const runJudge = async (options: JudgeOptions): Promise<void> => {
 
   const take = (stored: StoredEntry): Judged | undefined => {
     // A copy: the reader takes its views back, and the queue outlives them.
-    const entry = decodeEntry(stored.id, Uint8Array.from(stored.payload))
+    const entry = decodeEntry(stored.id, stored.payload.slice())
     const at = stored.position
     options.onEntry(at, entry)
     if (entry.kind === 'fence') options.verdicts.fence(at, entry.node, entry.incarnation)

@@ -17,6 +17,9 @@ export interface OrderTracker {
   whenApplied(position: Position, signal?: AbortSignal): Promise<void>
 }
 
+const gaveUp = (position: Position): AllwriteError =>
+  new AllwriteError('cancelled', `gave up waiting for position ${position}`)
+
 export const createOrderTracker = (start: Position, onAdvance: (applied: Position) => void): OrderTracker => {
   let applied = start
   let issued = start
@@ -59,12 +62,14 @@ export const createOrderTracker = (start: Position, onAdvance: (applied: Positio
     },
     async whenApplied(position, signal) {
       if (position <= applied) return
+      // An abort that has happened is not told again.
+      if (signal?.aborted === true) throw gaveUp(position)
       const waiter = deferred<void>()
       const entry = { position, waiter }
       waiters.push(entry)
       const cancel = (): void => {
         waiters = waiters.filter((waiting) => waiting !== entry)
-        waiter.reject(new AllwriteError('cancelled', `gave up waiting for position ${position}`))
+        waiter.reject(gaveUp(position))
       }
       signal?.addEventListener('abort', cancel, { once: true })
       try {

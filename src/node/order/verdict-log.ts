@@ -9,17 +9,27 @@
  * @module
  */
 import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
+import { assert } from '../../core/errors.ts'
 import { incarnation, nodeId, position, type Incarnation, type NodeId, type Position } from '../../core/ids.ts'
 
 const recordBytes = 12
-/** The log is rewritten when it has grown past this: 350,000 aborts. */
+/** The log is rewritten when it has grown past this, or to twice what the last rewrite kept: 350,000 aborts. */
 const bytesMax = 4 * 1024 * 1024
+
+/** A fence, and where it stands. */
+export interface RememberedFence {
+  readonly incarnation: Incarnation
+  readonly position: Position
+}
 
 export interface Remembered {
   /** Position → indexes of aborted records. */
   readonly aborted: ReadonlyMap<Position, readonly number[]>
-  /** Newest fence per node, with where it stands. */
-  readonly fences: ReadonlyMap<NodeId, { readonly incarnation: Incarnation; readonly position: Position }>
+  /**
+   * Fences per node in journal order: the newest below the floor, and all above it. The newest alone won't do: it is logged
+   * when it is judged, and a crash may throw the node back behind it, where the older one is in force.
+   */
+  readonly fences: ReadonlyMap<NodeId, readonly RememberedFence[]>
 }
 
 export interface VerdictLog {
@@ -42,7 +52,23 @@ const encode = (at: Position, node: number, value: number): Buffer => {
  */
 export const openVerdictLog = (path: string, keepFrom: () => Position): VerdictLog => {
   const aborted = new Map<Position, number[]>()
-  const fences = new Map<NodeId, { incarnation: Incarnation; position: Position }>()
+  const fences = new Map<NodeId, RememberedFence[]>()
+
+  /** False where it is known already. Fences come in journal order; after a restart the last ones come again. */
+  const noteFence = (at: Position, node: NodeId, value: Incarnation): boolean => {
+    const known = fences.get(node) ?? []
+    if (known.some((fence) => fence.position >= at)) return false
+    fences.set(node, [...known, { incarnation: value, position: at }])
+    return true
+  }
+
+  const noteAbort = (at: Position, index: number): boolean => {
+    const indexes = aborted.get(at)
+    if (indexes === undefined) aborted.set(at, [index])
+    else if (indexes.includes(index)) return false
+    else indexes.push(index)
+    return true
+  }
 
   const load = (): void => {
     if (!existsSync(path)) return
@@ -52,21 +78,23 @@ export const openVerdictLog = (path: string, keepFrom: () => Position): VerdictL
       const where = position(bytes.readUIntBE(at, 6))
       const node = bytes.readUInt16BE(at + 6)
       const value = bytes.readUInt32BE(at + 8)
-      if (node > 0) fences.set(nodeId(node), { incarnation: incarnation(value), position: where })
-      else {
-        const indexes = aborted.get(where) ?? []
-        if (!indexes.includes(value)) indexes.push(value)
-        aborted.set(where, indexes)
-      }
+      if (node > 0) noteFence(where, nodeId(node), incarnation(value))
+      else noteAbort(where, value)
     }
   }
 
   let written = 0
+  let rewriteAt = bytesMax
   let fd = -1
   const rewrite = (): void => {
     const floor = keepFrom()
     const parts: Buffer[] = []
-    for (const [node, fence] of fences) parts.push(encode(fence.position, node, fence.incarnation))
+    for (const [node, known] of fences) {
+      // What a newer fence below the floor replaced is never asked for again.
+      const needed = known.filter((_, i) => (known[i + 1]?.position ?? Infinity) > floor)
+      fences.set(node, needed)
+      for (const fence of needed) parts.push(encode(fence.position, node, fence.incarnation))
+    }
     for (const [where, indexes] of aborted) {
       if (where < floor) aborted.delete(where)
       else for (const index of indexes) parts.push(encode(where, 0, index))
@@ -77,12 +105,17 @@ export const openVerdictLog = (path: string, keepFrom: () => Position): VerdictL
     if (fd >= 0) closeSync(fd)
     fd = openSync(path, 'a', 0o600)
     written = bytes.length
+    // Where most of it has to be kept, the next abort must not pay for another rewrite.
+    rewriteAt = Math.max(bytesMax, 2 * written)
   }
 
   const append = (bytes: Buffer): void => {
-    writeSync(fd, bytes)
+    assert(
+      writeSync(fd, bytes) === bytes.length,
+      'the verdict log takes whole records: what follows half of one is lost',
+    )
     written += bytes.length
-    if (written > bytesMax) rewrite()
+    if (written > rewriteAt) rewrite()
   }
 
   load()
@@ -90,16 +123,10 @@ export const openVerdictLog = (path: string, keepFrom: () => Position): VerdictL
   return {
     remembered: { aborted, fences },
     abort(at, index) {
-      const indexes = aborted.get(at) ?? []
-      if (indexes.includes(index)) return
-      aborted.set(at, [...indexes, index])
-      append(encode(at, 0, index))
+      if (noteAbort(at, index)) append(encode(at, 0, index))
     },
     fence(at, node, value) {
-      const known = fences.get(node)
-      if (known !== undefined && known.position >= at) return
-      fences.set(node, { incarnation: value, position: at })
-      append(encode(at, node, value))
+      if (noteFence(at, node, value)) append(encode(at, node, value))
     },
     close() {
       closeSync(fd)

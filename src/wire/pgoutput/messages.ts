@@ -103,6 +103,7 @@ export const parseRelation = (body: Buffer): Relation => {
 }
 
 const parseTuple = (bytes: Buffer, start: number): { values: Value[]; next: number } => {
+  if (start + 2 > bytes.length) throw broken('tuple length')
   const count = bytes.readUInt16BE(start)
   let at = start + 2
   const values: Value[] = Array.from({ length: count })
@@ -110,6 +111,7 @@ const parseTuple = (bytes: Buffer, start: number): { values: Value[]; next: numb
     const kind = bytes[at]
     at += 1
     if (kind === ValueKind.text) {
+      if (at + 4 > bytes.length) throw broken('value length')
       const length = bytes.readUInt32BE(at)
       at += 4
       if (at + length > bytes.length) throw broken('value length')
@@ -121,6 +123,13 @@ const parseTuple = (bytes: Buffer, start: number): { values: Value[]; next: numb
   return { values, next: at }
 }
 
+/** The tuple that ends a message. */
+const parseLastTuple = (bytes: Buffer, start: number): Value[] => {
+  const { values, next } = parseTuple(bytes, start)
+  if (next !== bytes.length) throw broken('bytes behind the last tuple')
+  return values
+}
+
 /**
  * Reads an insert, update or delete.
  * @param message type byte, 4-byte relation id, tuples (the form without a streaming transaction id)
@@ -130,23 +139,24 @@ export const parseRowChange = (message: Buffer): RowChange => {
   const mark = message[5]
   if (type === MessageType.insert) {
     if (mark !== TupleMark.new) throw broken('insert without a new tuple')
-    return { kind: 'insert', old: undefined, oldIsKey: false, new: parseTuple(message, 6).values }
+    return { kind: 'insert', old: undefined, oldIsKey: false, new: parseLastTuple(message, 6) }
   }
   if (type === MessageType.delete) {
     if (mark !== TupleMark.old && mark !== TupleMark.key) throw broken('delete without an old tuple')
-    return { kind: 'delete', old: parseTuple(message, 6).values, oldIsKey: mark === TupleMark.key, new: undefined }
+    return { kind: 'delete', old: parseLastTuple(message, 6), oldIsKey: mark === TupleMark.key, new: undefined }
   }
   if (type !== MessageType.update) throw broken('not a row change')
   if (mark === TupleMark.new) {
-    return { kind: 'update', old: undefined, oldIsKey: false, new: parseTuple(message, 6).values }
+    return { kind: 'update', old: undefined, oldIsKey: false, new: parseLastTuple(message, 6) }
   }
+  if (mark !== TupleMark.old && mark !== TupleMark.key) throw broken('update without a tuple')
   const old = parseTuple(message, 6)
   if (message[old.next] !== TupleMark.new) throw broken('update without a new tuple')
   return {
     kind: 'update',
     old: old.values,
     oldIsKey: mark === TupleMark.key,
-    new: parseTuple(message, old.next + 1).values,
+    new: parseLastTuple(message, old.next + 1),
   }
 }
 
@@ -158,6 +168,7 @@ export interface Truncate {
 
 /** Reads a truncate in the form without a streaming transaction id. */
 export const parseTruncate = (message: Buffer): Truncate => {
+  if (message.length < 6) throw broken('truncate length')
   const count = message.readUInt32BE(1)
   const options = message.readUInt8(5)
   if (message.length !== 6 + 4 * count) throw broken('truncate length')

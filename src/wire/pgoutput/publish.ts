@@ -9,12 +9,14 @@
  */
 import { MessageType } from './messages.ts'
 
+/** Fits the few rows of an ordinary transaction; it grows. */
+const initialBytes = 2 * 1024
 /** CopyData header, `w`, two LSNs and a timestamp. */
 const frameHeaderBytes = 5 + 25
 
 /** A growing buffer of frames; `take` hands out what was gathered. */
 export class FrameWriter {
-  #buffer = Buffer.allocUnsafe(16 * 1024)
+  #buffer = Buffer.allocUnsafe(initialBytes)
   #at = 0
 
   get byteLength(): number {
@@ -52,7 +54,7 @@ export class FrameWriter {
   /** What was gathered; the writer starts anew with a buffer of its own. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#at)
-    this.#buffer = Buffer.allocUnsafe(16 * 1024)
+    this.#buffer = Buffer.allocUnsafe(initialBytes)
     this.#at = 0
     return taken
   }
