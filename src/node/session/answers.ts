@@ -43,6 +43,31 @@ export const stateLostError = (): AllwriteError =>
     hint: 'Reconnect.',
   })
 
+/** A session whose statement resisted its cancels: ended for a certified change, as a standby ends one for its WAL. */
+export function killedError(conflict: Conflict): AllwriteError {
+  return new AllwriteError('conflict', 'terminating connection due to conflict with an update on another node', {
+    detail: conflictDetail(conflict),
+    hint: 'Reconnect and retry the transaction.',
+  })
+}
+
+/** The node went away between a transaction's submission and its outcome. */
+export const outcomeUnknownError = (): AllwriteError =>
+  new AllwriteError('unavailable', 'the outcome of the transaction is not known', {
+    sqlState: '08007',
+    detail:
+      'The node stopped before the journal had told it; the transaction is committed, or not, on all nodes alike.',
+    hint: 'Reconnect and look whether its changes are there.',
+  })
+
+/** A transaction with writes that no other node would see (RULES 5). */
+export const unseenError = (what: string): AllwriteError =>
+  new AllwriteError(
+    'unsupported',
+    `this transaction writes ${what}, which a cluster can not carry to its other nodes`,
+    { detail: 'It does not show in the stream of changes.' },
+  )
+
 /** PostgreSQL's own warning for COMMIT and ROLLBACK outside a transaction block. */
 export const noTransactionNotice = (): Buffer =>
   noticeResponse({ severity: 'WARNING', sqlState: '25P01', message: 'there is no transaction in progress' })

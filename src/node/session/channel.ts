@@ -50,6 +50,9 @@ export interface CycleOptions {
   readonly copyIn?: () => void
 }
 
+/** A cycle of ours: nothing of it is for the client. */
+export const hiddenCycle: CycleOptions = { show: false, ready: false }
+
 /** What a cycle came to. */
 export interface Answer {
   /** ReadyForQuery's status byte. */
@@ -112,6 +115,8 @@ export class Channel {
   #cycles: Cycle[] = []
   #fatal: Buffer | undefined
   #lost = false
+  #pauseWanted = false
+  #paused = false
   #deferred: Buffer[] | undefined
   /** Whether the frame that is arriving in parts is shown. */
   #partShown = false
@@ -148,8 +153,20 @@ export class Channel {
     this.#socket.destroy()
   }
 
-  /** Stops or goes on reading the backend: its own back-pressure. */
-  setPaused(paused: boolean): void {
+  /**
+   * The client does not read: neither is the backend read, its own back-pressure. Only while it sends something for the client: a
+   * COMMIT's answer must not wait for the client, since all that follows in the journal waits for the COMMIT.
+   */
+  setPaused(wanted: boolean): void {
+    this.#pauseWanted = wanted
+    this.#applyPause()
+  }
+
+  #applyPause(): void {
+    const cycle = this.#cycles[0]
+    const paused = this.#pauseWanted && (cycle === undefined || (cycle.show && !cycle.discarded))
+    if (paused === this.#paused) return
+    this.#paused = paused
     if (paused) this.#socket.pause()
     else this.#socket.resume()
   }
@@ -171,6 +188,7 @@ export class Channel {
         complete: undefined,
       }
       this.#cycles.push({ ...options, result, discarded: false, withheld: false, resolve, reject })
+      if (this.#pauseWanted) this.#applyPause()
     })
   }
 
@@ -211,6 +229,7 @@ export class Channel {
   /** From now on nothing of the open cycles' results is shown; a frame that the client has half of is completed. */
   discard(): void {
     for (const cycle of this.#cycles) cycle.discarded = true
+    this.#applyPause()
   }
 
   /** Until `undefer`, parameter reports and notifications wait: they follow a held CommandComplete. */
@@ -284,7 +303,7 @@ export class Channel {
     }
     if (instead) {
       this.#partShown = false
-      this.#out.push(instead)
+      if (instead.length > 0) this.#out.push(instead)
     } else this.#out.append(buffer, start, end)
   }
 
@@ -297,6 +316,7 @@ export class Channel {
       this.#out.append(buffer, start, end)
     }
     cycle.resolve(cycle.result)
+    if (this.#pauseWanted) this.#applyPause()
     if (this.#cycles.length === 0) this.#hooks.idle()
   }
 

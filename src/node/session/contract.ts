@@ -45,8 +45,9 @@ export interface Participant {
    */
   commit(): Promise<boolean>
   /**
-   * Rolls the running transaction back, whatever it is doing: cancels, drains, after 50 ms terminates the backend.
-   * Resolves when the locks are gone. Idempotent; resolves at once if there is no transaction. A transaction that was
+   * Rolls the running transaction back, whatever it is doing: cancels, drains, at last terminates the backend (abort.ts).
+   * Resolves when the locks are gone. Idempotent; resolves at once if nothing runs; a statement outside a transaction block is
+   * left a grace. A transaction that was
    * already submitted stays submitted: `commit()` then answers false and the node applies its record.
    */
   abort(conflict: Conflict): Promise<void>

@@ -67,7 +67,7 @@ export class CopyWatch {
    */
   async relay(early: () => ClientFrame | undefined = () => undefined): Promise<void> {
     const core = this.#core
-    core.onAbort = () => this.#wake()
+    core.brute.onAbort = () => this.#wake()
     try {
       while (!this.#started && !this.#over && !core.aborting && !core.channel.lost) {
         await new Promise<void>((resolve) => {
@@ -76,7 +76,7 @@ export class CopyWatch {
       }
       if (this.#started) await this.#pump(early)
     } finally {
-      core.onAbort = undefined
+      core.brute.onAbort = undefined
     }
   }
 

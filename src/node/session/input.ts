@@ -125,6 +125,11 @@ export class ClientInput {
     this.#queue.push({ type, bytes: buffer.subarray(start, end), complete })
   }
 
+  /** The session ends: what has not come yet is not waited for. */
+  stop(): void {
+    this.#end()
+  }
+
   #end(): void {
     this.#ended = true
     this.wake()

@@ -26,19 +26,23 @@ import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from 
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
 import { ClientGone, CopyWatch } from './copy.ts'
-import { TransactionAborted, type Core, type EndResult } from './core.ts'
+import type { Core } from './core.ts'
+import type { EndResult } from './ending.ts'
 import type { ClientFrame } from './input.ts'
 import { runUnit, unitBytesMax, type UnitResult } from './retry.ts'
 import { Segment } from './segment.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 import {
+  afterwards,
   beginText,
   errorHook,
   guardRefusal,
   guardText,
+  hasAftermath,
   isPlain,
   mayChangeWish,
   mayRetry,
+  needsBlock,
   note,
   readText,
   sequenceError,
@@ -46,6 +50,7 @@ import {
   sequenceExhausted,
   tellOwed,
 } from './statements.ts'
+import { TransactionAborted } from './transaction.ts'
 
 const type = {
   parse: typeByte('P'),
@@ -111,6 +116,8 @@ class BatchUnit {
   #retryable: boolean
   /** Segments were sent in this run. */
   #sent = false
+  /** Something ran in the implicit transaction that is open. */
+  #executed = false
   /** The client's Sync was reached. */
   #synced = false
   /** Frames of the batch that are still to be looked at. */
@@ -142,6 +149,7 @@ class BatchUnit {
     const core = this.#core
     this.#segment = new Segment()
     this.#sent = false
+    this.#executed = false
     this.#synced = false
     this.#queue = [...this.#batch.frames]
     await core.mendGuard()
@@ -246,6 +254,9 @@ class BatchUnit {
       // What ends the transaction must be seen before the rest is judged.
       return this.#send(false)
     }
+    const first = !this.#executed
+    this.#executed = true
+    if (first && core.state !== 'client' && needsBlock(statement)) return this.#refuse(needsBlockError(statement.tag))
     switch (statement?.kind) {
       case 'invalid':
         return this.#refuse(new AllwriteError('unsupported', 'this statement is not understood by the cluster'))
@@ -284,7 +295,7 @@ class BatchUnit {
       core.out.push(noticeResponse({ severity: 'NOTICE', sqlState: '00000', message: statement.notice }))
     }
     segment.push(bytes, { kind: 'execute', statement })
-    return statement?.kind === 'journaled' ? this.#journal(statement.text) : undefined
+    return hasAftermath(statement) ? this.#afterwards(statement) : undefined
   }
 
   #inWrap(): boolean {
@@ -421,6 +432,7 @@ class BatchUnit {
   ): Promise<UnitResult | undefined> {
     const core = this.#core
     const inWrap = this.#inWrap()
+    this.#executed = false
     if (core.state === 'idle' && !inWrap) return this.#asItIs(bytes, statement)
     if (inWrap && statement.chain) return this.#refuse(needsBlockError('COMMIT AND CHAIN'))
     if (!this.#segment.empty) {
@@ -440,6 +452,7 @@ class BatchUnit {
     statement: Extract<ClassifiedStatement, { kind: 'commit' | 'rollback' }>,
   ): Promise<UnitResult | undefined> {
     const core = this.#core
+    this.#executed = false
     if (!this.#inWrap()) return this.#asItIs(bytes, statement)
     if (statement.chain) return this.#refuse(needsBlockError('ROLLBACK AND CHAIN'))
     if (!this.#segment.empty) {
@@ -474,13 +487,13 @@ class BatchUnit {
     return this.#send(false, new CopyWatch(this.#core))
   }
 
-  /** A statement that no event trigger sees: its text goes into the journal, in the same transaction. */
-  async #journal(text: string): Promise<UnitResult | undefined> {
+  /** A statement that no event trigger sees: what journals it follows, in the same transaction. */
+  async #afterwards(statement: ClassifiedStatement | undefined): Promise<UnitResult | undefined> {
     const core = this.#core
     const failed = await this.#send(false)
     if (failed) return failed
-    const answer = await core.call(core.options.functions.journalStatement, [core.options.journalSecret, text, '{}'])
-    if (!answer.error || !answer.errorFrame) return undefined
+    const answer = await afterwards(core, statement)
+    if (!answer?.error || !answer.errorFrame) return undefined
     core.out.push(answer.errorFrame)
     if (core.state === 'wrap') await core.rollbackWrap()
     else core.followStatus(answer)

@@ -9,8 +9,9 @@ import { AllwriteError } from '../../core/errors.ts'
 import type { ErrorFields } from '../../wire/pgwire/errors.ts'
 import { conflictError, errorFrame } from './answers.ts'
 import type { Conflict } from './contract.ts'
-import { TransactionAborted, type Core } from './core.ts'
+import type { Core } from './core.ts'
 import { newRange } from './statements.ts'
+import { TransactionAborted } from './transaction.ts'
 
 /** How often a unit is run again before its client hears of the conflict. */
 export const retriesMax = 20

@@ -48,6 +48,7 @@ before(async () => {
   const functions = {
     capture: await oid('allwrite.capture'),
     unseenWrites: await oid('allwrite.unseen_writes'),
+    truncateRestarted: await oid('allwrite.truncate_restarted'),
     journalStatement: await oid('allwrite.journal_statement'),
   }
   const common = {
@@ -81,6 +82,9 @@ CREATE FUNCTION allwrite.unseen_writes() RETURNS text LANGUAGE plpgsql AS $$ BEG
 CREATE FUNCTION allwrite.journal_statement(secret text, statement text, tables text) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN IF secret <> 'secret' THEN RAISE EXCEPTION 'no'; END IF; INSERT INTO journaled VALUES (statement); END $$;
 CREATE TABLE journaled (statement text);
+CREATE FUNCTION allwrite.truncate_restarted() RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN INSERT INTO journaled SELECT format('restarted, %s left', count(*)) FROM truncated; END $$;
+CREATE TABLE truncated (id int);
 CREATE TABLE t (id int PRIMARY KEY, v text);
 CREATE TABLE parent (id int PRIMARY KEY);
 CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
@@ -246,7 +250,51 @@ const scripts: Readonly<Record<string, Step[]>> = {
     'execute p(70)',
     'deallocate p',
     'execute p(71)',
+    'select 1; lock table t',
+    'lock table t; select 1',
+    'select 1; declare c cursor for select 1; fetch c',
+    'begin; declare c binary cursor for select id from t order by id; fetch 1 from c; commit',
   ),
+  'a semicolon inside a statement': [
+    ...q(
+      "select 'a;b'",
+      "insert into t values (76, 'a;b') returning v",
+      'select 1 /* ; */',
+      'select 1; -- ;',
+      "select nope, ';'",
+      "select 1/0, ';'",
+      "select $1, ';'",
+      "select ';",
+      "select 'a;' as averyveryverylongidentifierthatistruncatedbytheserverbecauseitistoolong",
+      'begin',
+      "update t set v = ';' where id = 76",
+      "declare c binary cursor for select id, ';' from t order by id",
+      'fetch 1 from c -- ;',
+      "select 1/0, ';'",
+      "select ';'",
+      'rollback -- ;',
+      "select 1; insert into t values (77, 'a;b'); select ';'",
+      "do $$ begin perform 1; update t set v = ';' where id = 77; end $$",
+      'create function f() returns int begin atomic select 1; select 2; end',
+      'select f()',
+      '-- ;',
+    ),
+    ...x(parse('', 'select 1'), sync),
+    ...q("select ';'"),
+    ...x(bindPlain('', ''), execute(''), sync),
+    ...raw('G', 1, query('copy t from stdin -- ;')),
+    ...raw('Z', 1, copyData(Buffer.from('78\ta\n')), copyDone),
+  ],
+  'extended: what needs a block': [
+    ...x(...run('lock table t'), sync),
+    ...x(...run('declare c cursor for select 1'), sync),
+    ...x(...run('select 1'), ...run('lock table t'), sync),
+    ...x(...run('insert into t values (140)'), ...run('lock table t'), sync),
+    ...x(...run('insert into t values (141)'), ...run('commit'), ...run('lock table t'), sync),
+    ...q('begin'),
+    ...x(...run('lock table t'), sync),
+    ...q('commit'),
+  ],
   ddl: q(
     'create table d (id serial primary key)',
     'insert into d default values returning id',
@@ -765,6 +813,22 @@ describe('a transaction that loses', () => {
     assert.deepEqual((await through.client.until('Z')).map(show), ['1', '2', 'n', 'C "DROP ROLE\\u0000"', 'Z "I"'])
     const lines = await admin.query("select string_agg(statement, ';') from journaled")
     assert.ok(lines.some((line) => line.includes('create role awtestrole;drop role awtestrole')))
+    assert.equal(gate.submissions.length, 2)
+  })
+  test('TRUNCATE ... RESTART IDENTITY is followed at once by what restarts the cluster’s numbering', async () => {
+    const gate = new TestGate()
+    await using through = await open(gate)
+    await admin.query('delete from journaled')
+    const text = 'truncate truncated restart identity; insert into truncated values (1)'
+    assert.deepEqual(await through.client.query(text), ['C "TRUNCATE TABLE\\u0000"', 'C "INSERT 0 1\\u0000"', 'Z "I"'])
+    through.client.send(
+      ...run('truncate truncated restart identity'),
+      ...run('insert into truncated values (1), (2)'),
+      sync,
+    )
+    await through.client.until('Z')
+    const lines = await admin.query("select string_agg(statement, ';') from journaled")
+    assert.ok(lines.some((line) => line.includes('restarted, 0 left;restarted, 0 left')))
     assert.equal(gate.submissions.length, 2)
   })
   test('a comment never brings back what a rewrite took out', async () => {

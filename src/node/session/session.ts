@@ -10,21 +10,24 @@
  *
  * Failure cases
  * - the client goes: before the submission its backend is closed, which rolls back; after it the session stays until the outcome.
- * - the backend goes: the client gets the server's last words (57P01 without any) and the end; a COMMIT's answer first.
+ * - the backend goes: the client gets the server's last words (57P01 without any; 40001 where brute force ended it) and the end; a
+ *   COMMIT's answer first.
+ * - the node goes between submission and outcome: FATAL 08007, since nobody here can tell.
  * - a bad frame, or a status that does not fit: this session ends with a FATAL error. InvariantError ends the process.
  *
- * Parts: input/output (client), channel (backend), core (transaction, participant), simple/pipeline/copy (what messages mean),
- * retry, statements, names, wish.
+ * Parts: input/output (client), channel (backend), core (transaction, participant), ending (COMMIT), abort (brute force),
+ * simple/pipeline/copy (what messages mean), single, retry, statements, names, wish.
  *
  * @module
  */
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import { typeByte } from '../../wire/pgwire/frames.ts'
-import { errorFrame, sessionLostError, stateLostError } from './answers.ts'
+import { errorFrame, killedError, sessionLostError, stateLostError } from './answers.ts'
 import { BackendLost, Channel } from './channel.ts'
 import { functionCallUnit } from './call.ts'
 import { ClientGone } from './copy.ts'
 import { Core } from './core.ts'
+import { OutcomeUnknown } from './ending.ts'
 import { ClientInput, type ClientFrame } from './input.ts'
 import { ClientOutput } from './output.ts'
 import { isExtended, pipeline } from './pipeline.ts'
@@ -52,7 +55,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     backendClosed = resolve
   })
   client.on('error', () => undefined)
-  const out = new ClientOutput(client, (blocked) => core.channel.setPaused(blocked && !core.aborting))
+  const out = new ClientOutput(client, (blocked) => core.channel.setPaused(blocked))
   const input = new ClientInput(client, start.clientLeftover)
   const openChannel = (owner: Core): Channel =>
     new Channel(backend, out, {
@@ -86,6 +89,12 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     core.channel.destroy()
   }
 
+  const lastWords = (): Buffer => {
+    if (core.stateLost) return errorFrame(stateLostError(), 'FATAL')
+    if (core.brute.killedFor) return errorFrame(killedError(core.brute.killedFor), 'FATAL')
+    return fatal ?? errorFrame(sessionLostError(), 'FATAL')
+  }
+
   async function serve(): Promise<void> {
     for (;;) {
       if (core.channel.lost || core.stateLost || (ending && core.state !== 'submitted')) return
@@ -105,11 +114,11 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     let last: Buffer | undefined
     try {
       await serve()
-      if (core.stateLost) last = errorFrame(stateLostError(), 'FATAL')
-      else if (core.channel.lost || ending) last = fatal ?? errorFrame(sessionLostError(), 'FATAL')
+      if (core.stateLost || core.channel.lost || ending) last = lastWords()
     } catch (thrown) {
       if (thrown instanceof InvariantError) throw thrown
-      if (thrown instanceof BackendLost) last = fatal ?? errorFrame(sessionLostError(), 'FATAL')
+      if (thrown instanceof BackendLost || (thrown instanceof ClientGone && ending)) last = lastWords()
+      else if (thrown instanceof OutcomeUnknown) last = thrown.frame
       else if (!(thrown instanceof ClientGone)) {
         options.log.warn({ pid: start.backendPid, error: String(thrown) }, 'session ended by an error')
         last = errorFrame(AllwriteError.from(thrown), 'FATAL')
@@ -145,7 +154,10 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     cancel: () => core.cancel(),
     end: () => {
       ending = true
-      input.wake()
+      // A retry's wait, and a unit that waits for the client in its middle, would last as long as they like.
+      core.onCancel?.()
+      if (core.state !== 'submitted') input.stop()
+      else input.wake()
     },
   }
 }

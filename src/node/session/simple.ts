@@ -14,21 +14,26 @@ import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
 import type { Answer, CycleOptions } from './channel.ts'
 import { CopyWatch } from './copy.ts'
-import type { Core, EndResult } from './core.ts'
+import type { Core } from './core.ts'
+import type { EndResult } from './ending.ts'
 import type { ClientFrame } from './input.ts'
 import { runUnit, unitBytesMax, type UnitResult } from './retry.ts'
+import { exchangeSingle } from './single.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 import {
+  afterwards,
   beginText,
   changeWish,
   errorHook,
   guardRefusal,
   guardShown,
   guardText,
+  hasAftermath,
   isControl,
   isPlain,
   mayChangeWish,
   mayRetry,
+  needsBlock,
   note,
   readText,
   sequenceError,
@@ -65,7 +70,11 @@ function isDirect(core: Core, statement: ClassifiedStatement): boolean {
     case 'local':
       return true
     case 'write':
-      return (core.state === 'client' || core.state === 'failed') && statement.notice === undefined
+      return (
+        (core.state === 'client' || core.state === 'failed') &&
+        statement.notice === undefined &&
+        !hasAftermath(statement)
+      )
     case 'savepoint':
     case 'release':
     case 'rollback_to':
@@ -94,14 +103,14 @@ async function forward(
   core.report()
   const bytes = bytesOf(core, frame, text, statement)
   const offset = bytes === frame.bytes ? 0 : statement.offset
-  const answer = await core.exchange(bytes, { show: true, ready: true, error: errorHook(core, offset) })
+  const answer = await exchangeSingle(core, bytes, { show: true, ready: true, error: errorHook(core, offset) })
   return direct(core, answer)
 }
 
 async function direct(core: Core, answer: Answer): Promise<UnitResult> {
   const withheld = answer.error?.sqlState === sequenceExhausted && core.state === 'client'
   core.followStatus(answer)
-  if (!withheld || !answer.error || !answer.errorFrame) return answered
+  if (!withheld || !answer.error || !answer.errorFrame) return answer.readyShown ? answered : done
   core.out.push(await sequenceError(core, answer.error, answer.errorFrame))
   return done
 }
@@ -109,12 +118,6 @@ async function direct(core: Core, answer: Answer): Promise<UnitResult> {
 /** The client's own bytes where they hold just this statement as written; else the rewritten or single one. */
 function bytesOf(core: Core, frame: ClientFrame, whole: string, statement: ClassifiedStatement): Buffer {
   return sendsWhole(statement, whole) ? frame.bytes : query(statement.text, core.encoding)
-}
-
-/** Statements that PostgreSQL accepts only in a transaction block of the client's own. */
-function needsBlock(statement: ClassifiedStatement): boolean {
-  if (statement.kind !== 'write') return false
-  return statement.tag === 'LOCK TABLE' || (statement.tag === 'DECLARE CURSOR' && !/with\s+hold/i.test(statement.text))
 }
 
 class QueryUnit {
@@ -225,7 +228,7 @@ class QueryUnit {
       core.out.push(noticeResponse({ severity: 'NOTICE', sqlState: '00000', message: statement.notice }))
     }
     const last = index === this.#statements.length - 1
-    const answer = this.#exchange(statement, single, (core.state === 'wrap' && last) || statement.kind === 'journaled')
+    const answer = this.#exchange(statement, single, (core.state === 'wrap' && last) || hasAftermath(statement))
     if (wraps) core.channel.uncork()
     const [, result] = await Promise.all([begin, answer])
     return this.#answered(statement, result, last)
@@ -246,9 +249,9 @@ class QueryUnit {
         ? {}
         : { track: (type: number) => (type === rowType ? dataRowOfText(shown) : undefined) }),
     }
-    if (statement.kind !== 'copy_in') return core.exchange(bytes, options)
+    if (statement.kind !== 'copy_in') return exchangeSingle(core, bytes, options)
     const watch = new CopyWatch(core)
-    const answer = core.exchange(bytes, watch.options(options)).finally(() => watch.finish())
+    const answer = exchangeSingle(core, bytes, watch.options(options)).finally(() => watch.finish())
     const [result] = await Promise.all([answer, watch.relay()])
     return result
   }
@@ -258,16 +261,10 @@ class QueryUnit {
     if (answer.error) return this.#failed(answer)
     core.followStatus(answer)
     changeWish(core, statement)
-    if (statement.kind === 'journaled' && core.state !== 'failed') {
-      const journal = await core.call(core.options.functions.journalStatement, [
-        core.options.journalSecret,
-        statement.text,
-        '{}',
-      ])
-      if (journal.error) {
-        if (journal.errorFrame) core.out.push(journal.errorFrame)
-        return this.#failed(journal)
-      }
+    const after = core.state === 'failed' ? undefined : await afterwards(core, statement)
+    if (after?.error) {
+      if (after.errorFrame) core.out.push(after.errorFrame)
+      return this.#failed(after)
     }
     if (last && core.state === 'wrap') this.#complete = answer.complete
     else if (answer.complete) core.out.push(answer.complete)
@@ -320,7 +317,7 @@ class QueryUnit {
     const core = this.#core
     const wasWrap = core.state === 'wrap'
     const text = beginText(core, statement, this.#whole)
-    const answer = await core.exchange(query(text, core.encoding), {
+    const answer = await exchangeSingle(core, query(text, core.encoding), {
       show: true,
       ready: false,
       error: errorHook(core, statement.offset),
@@ -359,7 +356,7 @@ class QueryUnit {
       return undefined
     }
     const chained = core.state !== 'idle' && statement.chain ? core.work.begin : undefined
-    const answer = await core.exchange(query(statement.text, core.encoding), {
+    const answer = await exchangeSingle(core, query(statement.text, core.encoding), {
       show: true,
       ready: false,
       error: errorHook(core, statement.offset),

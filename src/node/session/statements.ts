@@ -8,9 +8,15 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { AllwriteError } from '../../core/errors.ts'
 import type { ErrorFields } from '../../wire/pgwire/errors.ts'
 import { conflictError, errorFrame, shiftPosition } from './answers.ts'
+import type { Answer } from './channel.ts'
 import type { Core } from './core.ts'
 import { booleanOf } from './start-settings.ts'
-import type { BeginStatement, ClassifiedStatement, GuardSettingStatement } from './statement/contract.ts'
+import type {
+  BeginStatement,
+  ClassifiedStatement,
+  GuardSettingStatement,
+  WriteStatement,
+} from './statement/contract.ts'
 import { guardName } from './wish.ts'
 
 /** Longest statement that can be looked at, bytes: below V8's longest string. */
@@ -56,6 +62,11 @@ export const isPlain = (statement: ClassifiedStatement | undefined): boolean =>
     statement.kind === 'local' ||
     statement.kind === 'empty' ||
     statement.kind === 'guard_setting')
+
+/** PostgreSQL accepts it only in a transaction block of the client's own, or behind another statement of an implicit one. */
+export const needsBlock = (statement: ClassifiedStatement | undefined): statement is WriteStatement =>
+  statement?.kind === 'write' &&
+  (statement.tag === 'LOCK TABLE' || (statement.tag === 'DECLARE CURSOR' && !/with\s+hold/i.test(statement.text)))
 
 /** Ends or begins a transaction. */
 export const isControl = (statement: ClassifiedStatement): boolean =>
@@ -205,6 +216,19 @@ export async function sequenceError(core: Core, fields: ErrorFields, frame: Buff
     }),
   )
 }
+
+/** What follows a statement that succeeded, in its transaction, for what fires no event trigger; the answer tells if it failed. */
+export function afterwards(core: Core, statement: ClassifiedStatement | undefined): Promise<Answer> | undefined {
+  const { functions, journalSecret } = core.options
+  if (statement?.kind === 'journaled')
+    return core.call(functions.journalStatement, [journalSecret, statement.text, '{}'])
+  if (statement?.kind === 'write' && statement.truncateRestart) return core.call(functions.truncateRestarted, [])
+  return undefined
+}
+
+/** Needs {@link afterwards}. */
+export const hasAftermath = (statement: ClassifiedStatement | undefined): boolean =>
+  statement?.kind === 'journaled' || (statement?.kind === 'write' && statement.truncateRestart)
 
 /** Asks for a new range of the sequence that an error names. False: there is none, the error stands. */
 export async function newRange(core: Core, fields: ErrorFields): Promise<boolean> {

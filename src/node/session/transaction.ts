@@ -94,3 +94,11 @@ export interface Work {
 }
 
 export const freshWork = (begin: string): Work => ({ early: undefined, unseen: false, sessionState: false, begin })
+
+/** The node aborted the transaction under the statement that runs; `Core.aborted` tells why. */
+export class TransactionAborted extends Error {
+  constructor() {
+    super('the transaction was aborted by the node')
+    this.name = 'TransactionAborted'
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * Brute force: a certified remote change needs what this session's transaction holds, so the transaction is rolled back
+ * whatever it does (RULES 13, docs/adr/0006).
+ *
+ * Contract
+ * 1. A backend that runs nothing is rolled back at once. A running statement is cancelled at once and again every
+ *    {@link cancelRepeatMs}: a cancel may come before the statement or be swallowed by a handler. Meanwhile its output is drained
+ *    and dropped: a backend that is blocked in sending ignores a cancel.
+ * 2. The backend is ended only when the statement still runs after {@link terminateAfterMs}. Once it is over, the ROLLBACK is on
+ *    its way, and nothing would be gained by ending the backend.
+ * 3. A statement outside a transaction block (a long read in the way of DDL) is left {@link readerGraceMs}: it is no transaction
+ *    to be lost, and most are over by then.
+ * 4. Afterwards nothing of the client runs in its block before it was told: the backend is in a real failed transaction.
+ *
+ * @module
+ */
+import { assert } from '../../core/errors.ts'
+import { Status } from '../../wire/pgwire/messages.ts'
+import { BackendLost, hiddenCycle } from './channel.ts'
+import type { Conflict } from './contract.ts'
+import { control, failTransaction } from './control.ts'
+import type { Core } from './core.ts'
+
+/** Between two cancels of one statement, ms: a few times what a cancel takes, so that they do not pile up on a loaded machine. */
+export const cancelRepeatMs = 20
+/**
+ * How long a statement may resist its cancels before its backend is ended, ms. Healthy ones take up to some 100 ms where CPU is
+ * short; a session lost costs its client more than the apply loses by waiting.
+ */
+export const terminateAfterMs = 500
+/** How long a statement outside a transaction block may be in the way of an apply, ms: it holds locks that only DDL waits for. */
+export const readerGraceMs = 500
+
+interface Abort {
+  readonly conflict: Conflict
+  /** The locks are gone. */
+  readonly done: Promise<void>
+  resolve(): void
+  /** The rollback, and for a client's transaction the failed one that follows it; undefined until begun. */
+  settled: Promise<void> | undefined
+}
+
+/** The abort of one session's transaction: at most one at a time. */
+export class BruteForce {
+  readonly #core: Core
+  #abort: Abort | undefined
+  /** A statement outside a transaction that is in the way; resolves when it is over. */
+  #reader: { readonly over: Promise<void>; resolve(): void } | undefined
+  #cancelsPending = 0
+  /** Resolves when no cancel is on its way: a late one would hit the client's next statement. */
+  cancelsSent: Promise<unknown> = Promise.resolve()
+  /** Interrupts a wait of COPY IN for the client. */
+  onAbort: (() => void) | undefined
+  /** Why we asked for the backend's end. */
+  killedFor: Conflict | undefined
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  get active(): boolean {
+    return this.#abort !== undefined
+  }
+
+  /** Waits until an abort has done its work, and takes note of it; the conflict, once. @throws BackendLost */
+  async taken(): Promise<Conflict | undefined> {
+    const abort = this.#abort
+    if (!abort) return undefined
+    await abort.done
+    await abort.settled
+    await this.cancelsSent
+    if (this.#core.channel.lost) throw new BackendLost()
+    this.#abort = undefined
+    return abort.conflict
+  }
+
+  /** Resolves when the open transaction's locks are gone; not for a submitted one. */
+  abort(conflict: Conflict): Promise<void> {
+    const { channel, state } = this.#core
+    if (this.#abort) return this.#abort.done
+    if (channel.lost) return Promise.resolve()
+    if (state === 'idle') return channel.busy ? this.#waitForReader(conflict) : Promise.resolve()
+    return this.#begin(conflict)
+  }
+
+  #waitForReader(conflict: Conflict): Promise<void> {
+    if (this.#reader) return this.#reader.over
+    let resolve: () => void = () => undefined
+    const over = new Promise<void>((settle) => {
+      resolve = settle
+    })
+    this.#reader = { over, resolve }
+    const timer = setTimeout(() => {
+      if (this.#core.state === 'idle' && this.#core.channel.busy) void this.#begin(conflict)
+    }, readerGraceMs)
+    void over.then(() => clearTimeout(timer))
+    return over
+  }
+
+  #begin(conflict: Conflict): Promise<void> {
+    let resolve: () => void = () => undefined
+    const done = new Promise<void>((settle) => {
+      resolve = settle
+    })
+    const abort: Abort = { conflict, done, resolve, settled: undefined }
+    this.#abort = abort
+    if (!this.#core.channel.busy) {
+      this.#startRollback(abort)
+      return done
+    }
+    this.#core.channel.discard()
+    this.sendCancel()
+    this.onAbort?.()
+    this.insist(done, conflict, () => !abort.settled)
+    return done
+  }
+
+  /** All cycles are answered: an abort that waited for that rolls back now. */
+  idle(): void {
+    this.#endReader()
+    if (this.#abort && !this.#abort.settled) this.#startRollback(this.#abort)
+  }
+
+  /** The backend is gone, and with it its locks. */
+  closed(): void {
+    this.#endReader()
+    this.#abort?.resolve()
+    this.onAbort?.()
+  }
+
+  #endReader(): void {
+    this.#reader?.resolve()
+    this.#reader = undefined
+  }
+
+  /** Cancels again and again, at last ends the backend, until `done`; only while `stuck`. */
+  insist(done: Promise<unknown>, conflict: Conflict, stuck: () => boolean): void {
+    // Counted in ticks, not by the clock: where the agent itself gets no CPU, neither did the backend.
+    let ticksLeft = Math.ceil(terminateAfterMs / cancelRepeatMs)
+    const timer = setInterval(() => {
+      if (!stuck()) return
+      if (--ticksLeft > 0) {
+        if (this.#cancelsPending === 0) this.sendCancel()
+        return
+      }
+      clearInterval(timer)
+      this.#terminate(conflict)
+    }, cancelRepeatMs)
+    void done.finally(() => clearInterval(timer))
+  }
+
+  #terminate(conflict: Conflict): void {
+    const { options, backendPid } = this.#core
+    this.killedFor = conflict
+    options.log.warn({ pid: backendPid }, 'a statement resists its cancels; its backend is ended')
+    options.terminateBackend().catch((thrown: unknown) => {
+      options.log.warn({ pid: backendPid, error: String(thrown) }, 'could not terminate a backend')
+    })
+  }
+
+  /** Asks the server to cancel what the backend runs. */
+  sendCancel(): void {
+    const { options, backendPid } = this.#core
+    this.#cancelsPending++
+    const sent = options
+      .cancelBackend()
+      .catch((thrown: unknown) => {
+        options.log.warn({ pid: backendPid, error: String(thrown) }, 'could not cancel a statement')
+      })
+      .finally(() => {
+        this.#cancelsPending--
+      })
+    this.cancelsSent = this.#cancelsPending === 1 ? sent : Promise.all([this.cancelsSent, sent])
+  }
+
+  #startRollback(abort: Abort): void {
+    assert(!abort.settled, 'one rollback per abort')
+    abort.settled = this.#rollBack(abort).catch((thrown: unknown) => {
+      // Without its connection the backend has no transaction any more; a waiting unit learns of it by itself.
+      if (!(thrown instanceof BackendLost))
+        this.#core.options.log.error({ error: String(thrown) }, 'rollback after an abort failed')
+      this.#core.channel.destroy()
+    })
+  }
+
+  async #rollBack(abort: Abort): Promise<void> {
+    const core = this.#core
+    const reopen = (core.state === 'client' || core.state === 'failed') && !core.ending.active
+    // A transaction that had failed before has told its error.
+    const owed = core.state === 'client' && !core.ending.active ? abort.conflict : core.owed
+    await core.rollback()
+    abort.resolve()
+    if (!reopen) {
+      core.follow('ended')
+      return
+    }
+    const keep = core.names.unnamedLive
+    const [, failed] = await Promise.all([
+      core.raw(control(core.work.begin, keep), hiddenCycle),
+      core.raw(control(failTransaction, keep), hiddenCycle),
+    ])
+    assert(failed.status === Status.failed, 'the transaction that follows a lost one is failed')
+    core.state = 'failed'
+    core.owed = owed
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * The end of a transaction, as the contract with the node has it: checks, capture, submission, COMMIT, outcome.
+ *
+ * Contract
+ * 1. `late` is sampled before the capture call is sent; its answer proves that the locks are still held.
+ * 2. After `submit` only the outcome says what the client hears (RULES 2); the backend is not closed by us before it.
+ * 3. `commit` answers false only if the backend did not commit: it never got a COMMIT, or the server has said so.
+ *
+ * @module
+ */
+import { AllwriteError, assert } from '../../core/errors.ts'
+import type { Position } from '../../core/ids.ts'
+import { fieldsOfError, type ErrorFields } from '../../wire/pgwire/errors.ts'
+import { Status } from '../../wire/pgwire/messages.ts'
+import { errorFrame, outcomeUnknownError, unseenError } from './answers.ts'
+import { BackendLost, hiddenCycle, type Answer } from './channel.ts'
+import type { Conflict, Outcome } from './contract.ts'
+import { control } from './control.ts'
+import type { Core } from './core.ts'
+import { freshWork, TransactionAborted, type Work } from './transaction.ts'
+
+/** Between two questions for what became of a COMMIT, ms: the server is probably restarting. */
+const statusRetryMs = 100
+
+/** How a transaction's end came out, when it did not commit. */
+export type Failure =
+  | { readonly kind: 'error'; readonly frame: Buffer; readonly fields: ErrorFields }
+  | { readonly kind: 'conflict'; readonly conflict: Conflict }
+
+/** undefined: committed. */
+export type EndResult = Failure | undefined
+
+/** The session ends: nobody here knows what became of its transaction. */
+export class OutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('the node did not tell the outcome of a transaction', { cause })
+    this.name = 'OutcomeUnknown'
+  }
+
+  get frame(): Buffer {
+    return errorFrame(outcomeUnknownError(), 'FATAL')
+  }
+}
+
+export class Ending {
+  readonly #core: Core
+  /** A COMMIT is on its way: an abort leaves no failed transaction behind. */
+  active = false
+  #nonce = ''
+  #late: Position
+  /** Set while submitted: the transaction's xid, the COMMIT to send, and who has ended it: true = committed here. */
+  #xid = ''
+  #commitText = 'COMMIT'
+  #ended: Promise<boolean> | undefined
+
+  constructor(core: Core) {
+    this.#core = core
+    this.#late = core.options.gate.applied()
+  }
+
+  /**
+   * Ends the open transaction. Afterwards the backend has none, or after a success with `chain` a new one. The client is told
+   * by the caller.
+   */
+  async end(chain = false): Promise<EndResult> {
+    const core = this.#core
+    const { work } = core
+    const nested = core.state === 'client'
+    this.active = true
+    // What the server reports at COMMIT follows the command's tag.
+    core.channel.defer()
+    try {
+      const captured = await this.#capture(chain ? 'COMMIT AND CHAIN' : 'COMMIT')
+      if (captured !== 'submitted') return captured
+    } finally {
+      this.active = false
+    }
+    return this.#settle(await this.#submit(work), chain && nested, work)
+  }
+
+  /** The node answers every submission; if it fails to, it is ending, and the record may stand in the journal or not. */
+  async #submit(work: Work): Promise<Outcome> {
+    const core = this.#core
+    try {
+      return await core.options.gate.submit({
+        nonce: this.#nonce,
+        early: work.early ?? this.#late,
+        late: this.#late,
+        participant: core,
+      })
+    } catch (thrown) {
+      core.options.log.error({ pid: core.backendPid, error: String(thrown) }, 'a submission has no outcome')
+      throw new OutcomeUnknown(thrown)
+    }
+  }
+
+  /** Checks and captures. Nothing written: commits. */
+  async #capture(commitText: string): Promise<'submitted' | EndResult> {
+    const core = this.#core
+    const { gate } = core.options
+    let nonce: string | undefined
+    try {
+      await core.mendGuard()
+      nonce = gate.captureNonce()
+      const [constraints, unseen, capture] = await this.#sendChecks(nonce)
+      const failed = [constraints, unseen, capture].find((answer) => answer?.error)
+      if (failed?.error && failed.errorFrame)
+        return await this.#fail({ kind: 'error', frame: failed.errorFrame, fields: failed.error })
+      if (typeof unseen?.value === 'string') return await this.#fail(failureOf(unseenError(unseen.value)))
+      if (typeof capture.value === 'string') {
+        this.#submitted(nonce, capture.value, commitText)
+        nonce = undefined
+        return 'submitted'
+      }
+      return await this.#commitUnwritten(commitText)
+    } catch (thrown) {
+      if (!(thrown instanceof TransactionAborted)) throw thrown
+      const conflict = await core.aborted()
+      assert(conflict, 'an aborted transaction has a conflict')
+      return { kind: 'conflict', conflict }
+    } finally {
+      if (nonce !== undefined) gate.discardNonce(nonce)
+    }
+  }
+
+  /** All in one write; after an error the later ones fail too. `late` is sampled before the capture call is sent. */
+  async #sendChecks(nonce: string): Promise<readonly [Answer | undefined, Answer | undefined, Answer]> {
+    const core = this.#core
+    const { gate, functions, hasDeferrable } = core.options
+    core.channel.cork()
+    const constraints = hasDeferrable() ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
+    const unseen = core.work.unseen ? core.call(functions.unseenWrites, []) : undefined
+    this.#late = gate.applied()
+    const capture = core.call(functions.capture, [nonce])
+    core.channel.uncork()
+    return Promise.all([constraints, unseen, capture])
+  }
+
+  async #fail(failure: Failure): Promise<Failure> {
+    const core = this.#core
+    await core.rollback()
+    if (core.aborting) throw new TransactionAborted()
+    core.follow('ended')
+    return failure
+  }
+
+  async #commitUnwritten(commitText: string): Promise<EndResult> {
+    const core = this.#core
+    const { begin } = core.work
+    if (core.aborting) throw new TransactionAborted()
+    const answer = await core.raw(control(commitText, core.names.unnamedLive), hiddenCycle)
+    if (answer.error || answer.tag !== 'COMMIT') {
+      if (core.aborting) throw new TransactionAborted()
+      core.follow('ended')
+      if (answer.error && answer.errorFrame) return { kind: 'error', frame: answer.errorFrame, fields: answer.error }
+      throw new AllwriteError('internal', 'the server ended a transaction without committing it')
+    }
+    // An abort that came too late has nothing to tell: the transaction is over, its locks were gone before.
+    const late = core.aborting
+    core.wish.ended(true)
+    if (late) await core.aborted()
+    core.follow('ended')
+    if (answer.status === Status.open) await this.#openChained(begin, !late)
+    return undefined
+  }
+
+  /** The transaction that AND CHAIN asks for. @param here the server has opened it already */
+  async #openChained(begin: string, here: boolean): Promise<void> {
+    const core = this.#core
+    if (!here) {
+      const { status } = await core.hidden(begin)
+      if (status !== Status.open) throw new AllwriteError('internal', 'the chained transaction could not be opened')
+    }
+    core.work = freshWork(begin)
+    core.follow('T')
+  }
+
+  #submitted(nonce: string, xid: string, commitText: string): void {
+    this.#core.follow('submitted')
+    this.#nonce = nonce
+    this.#xid = xid
+    this.#commitText = commitText
+    this.#ended = undefined
+  }
+
+  commit(): Promise<boolean> {
+    assert(this.#core.state === 'submitted', 'only a submitted transaction is committed')
+    this.#ended ??= this.#commit()
+    return this.#ended
+  }
+
+  async #commit(): Promise<boolean> {
+    const core = this.#core
+    // Nothing was sent: the backend ended by itself, its transaction with it.
+    if (core.channel.lost) return false
+    try {
+      const answer = await core.raw(control(this.#commitText, core.names.unnamedLive), hiddenCycle)
+      if (answer.tag === 'COMMIT' && !answer.error) return true
+      if (answer.status !== Status.idle) await core.rollback()
+      return false
+    } catch (thrown) {
+      if (!(thrown instanceof BackendLost)) throw thrown
+      return this.#askCommitted()
+    }
+  }
+
+  /** The connection broke behind a COMMIT: only the server knows. Wrong would be silent divergence, so ask until it says. */
+  async #askCommitted(): Promise<boolean> {
+    const { options } = this.#core
+    for (;;) {
+      try {
+        return await options.committed(this.#xid)
+      } catch (thrown) {
+        options.log.warn(
+          { xid: this.#xid, error: String(thrown) },
+          'could not learn what became of a COMMIT; asking again',
+        )
+        await new Promise((resolve) => setTimeout(resolve, statusRetryMs))
+      }
+    }
+  }
+
+  /** The node aborts what was already submitted: rolled back at once; `commit` will answer false. */
+  abortSubmitted(conflict: Conflict): Promise<void> {
+    const { brute, channel } = this.#core
+    const committing = this.#ended !== undefined
+    this.#ended ??= this.#rollBack()
+    const done = this.#ended.then(() => undefined)
+    // A COMMIT that is under way ends by itself, or by a cancel if it waits for something (a WITH HOLD cursor's query).
+    if (committing) brute.insist(done, conflict, () => channel.busy)
+    return done
+  }
+
+  async #rollBack(): Promise<boolean> {
+    try {
+      await this.#core.rollback()
+    } catch (thrown) {
+      if (!(thrown instanceof BackendLost)) throw thrown
+    }
+    return false
+  }
+
+  async #settle(outcome: Outcome, chain: boolean, work: Work): Promise<EndResult> {
+    const core = this.#core
+    // Neither committed nor aborted by the node: rolled back here.
+    this.#ended ??= this.#rollBack()
+    const here = await this.#ended
+    this.#ended = undefined
+    await core.brute.cancelsSent
+    if (outcome.kind === 'committed') {
+      core.wish.ended(true)
+      core.follow('ended')
+      if (!here && (work.sessionState || core.brute.killedFor)) core.stateLost = true
+      if (chain && !core.channel.lost && !core.stateLost) await this.#openChained(work.begin, here)
+      return undefined
+    }
+    assert(!here, 'a transaction that lost was not committed')
+    core.follow('ended')
+    if (outcome.kind === 'aborted') return { kind: 'conflict', conflict: outcome.conflict }
+    return failureOf(AllwriteError.from(outcome.error))
+  }
+}
+
+const failureOf = (error: AllwriteError): Failure => ({
+  kind: 'error',
+  frame: errorFrame(error),
+  fields: fieldsOfError(error),
+})
