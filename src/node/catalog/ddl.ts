@@ -20,10 +20,12 @@ export interface JournaledStatement {
 
 /**
  * Silences triggers and event triggers, and makes the session's own search_path harmless ("$user" would be schema allwrite).
+ * `public` is in it because functions of CHECKs, domains and expression indexes often count on it; the apply worker's path is
+ * empty, so their rows come here (RULES 8).
  */
 export const applyPreamble: readonly string[] = [
   `SET LOCAL session_replication_role = replica`,
-  `SET LOCAL search_path = pg_catalog`,
+  `SET LOCAL search_path = pg_catalog, public`,
   `SET LOCAL lock_timeout = 0`,
   `SET LOCAL statement_timeout = 0`,
 ]

@@ -10,6 +10,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       OR expression ~* '''\s*(now|today|tomorrow|yesterday)\s*'''
       OR EXISTS (SELECT FROM regexp_matches(lower(expression), '([[:alpha:]_][[:alnum:]_$]*)"?\s*\(', 'g') m, pg_proc p
                   WHERE p.proname = m[1] AND (p.provolatile = 'v' OR p.provolatile = 's' AND p.pronargs = 0))
+      -- Operators and casts call functions that the text does not name; PostgreSQL itself has no volatile ones.
+      OR EXISTS (SELECT FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v' AND strpos(expression, o.oprname) > 0)
+      OR EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v')
 $$;
 
 -- Does the text end outside of quotes and comments?

@@ -221,9 +221,10 @@ BEGIN
   EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', target) INTO nonempty;
   IF NOT nonempty THEN RETURN; END IF;
   IF reason & 2 <> 0 AND EXISTS (
-       SELECT FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+       SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND allwrite.own_write(a.xmin)
-          AND (a.attidentity <> '' OR d.oid IS NOT NULL AND allwrite.nondeterministic(pg_get_expr(d.adbin, d.adrelid)))) THEN
+          -- A domain brings its own default.
+          AND (a.attidentity <> '' OR allwrite.nondeterministic(coalesce(pg_get_expr(d.adbin, d.adrelid), t.typdefault)))) THEN
     RAISE EXCEPTION 'ADD COLUMN would store values in table "%" that differ from node to node', target USING ERRCODE = '0A000',
       HINT = 'Add the column without a default, UPDATE the rows, then SET DEFAULT (or ADD GENERATED) for new ones.';
   END IF;

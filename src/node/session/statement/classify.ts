@@ -19,6 +19,7 @@ import { withoutPlaintext } from './roles.ts'
 import type { RandomBytes } from './roles.ts'
 import { classifyConstraints, classifySet, classifyShow, findSetClauses, setClauseRefusal } from './settings.ts'
 import { commandTag } from './tags.ts'
+import { namesAgentRole, writesSystemTable } from './targets.ts'
 import { classifyTransaction } from './transaction.ts'
 import { isTree, list, names, optionOn, text, tree, unwrap } from './tree.ts'
 import type { Tree } from './tree.ts'
@@ -41,6 +42,10 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
   const tag = commandTag(type, body)
   const refused = refusal(type, body, source, tag, offset)
   if (refused !== undefined) return refused
+  if (writesSystemTable(piece.node))
+    return refuse(source, tag, offset, 'writing to a system table', { detail: 'It would change this node only.' })
+  if (/Role|^RenameStmt$|Owned/.test(type) && namesAgentRole(piece.node))
+    return refuse(source, tag, offset, 'changing the role of the agent')
   switch (type) {
     case 'TransactionStmt':
       return classifyTransaction(body, source, offset)

@@ -1,0 +1,44 @@
+/**
+ * Rows of PostgreSQL's own catalogs and of the agent's schema are not replicated: a superuser's INSERT, UPDATE, DELETE, MERGE,
+ * COPY FROM or TRUNCATE there would change one node only, and silently (RULES 5).
+ *
+ * Read from the text. What a function or DO block does there is found by allwrite.unseen_writes().
+ *
+ * @module
+ */
+import { some } from './parser.ts'
+import { isTree, list, text, tree } from './tree.ts'
+import type { Tree } from './tree.ts'
+
+const ownSchemas = new Set(['pg_catalog', 'pg_toast', 'information_schema', 'allwrite'])
+
+/** Nodes that write rows; each names its table as `relation`, TRUNCATE its tables as `relations`. */
+const writers = ['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt', 'TruncateStmt', 'CopyStmt']
+
+/** pg_catalog is searched first unless a search_path says otherwise: an unqualified pg_… is a catalog. */
+function isOwn(relation: Tree): boolean {
+  const schema = text(relation['schemaname'])
+  return schema === undefined ? (text(relation['relname']) ?? '').startsWith('pg_') : ownSchemas.has(schema)
+}
+
+/** True if the statement, at any depth of it, writes rows of a system table. */
+export function writesSystemTable(statement: Tree): boolean {
+  return some(statement, (node) =>
+    writers.some((type) => {
+      const body = node[type]
+      if (!isTree(body) || (type === 'CopyStmt' && body['is_from'] !== true)) return false
+      const named = list(body['relations']).map((item) => tree(tree(item)['RangeVar']))
+      return [tree(body['relation']), ...named].some(isOwn)
+    }),
+  )
+}
+
+const agentRole = 'allwrite'
+
+/** True if a statement on roles names the agent's: other nodes' agents, logged in as it, could not repeat it. */
+export function namesAgentRole(statement: Tree): boolean {
+  return some(
+    statement,
+    (node) => node['rolename'] === agentRole || node['priv_name'] === agentRole || node['subname'] === agentRole,
+  )
+}
