@@ -10,6 +10,9 @@ import type { AppendId } from '../../../core/writeset.ts'
 import type { Journal, StoredEntry } from '../../../journal/contract.ts'
 import type { World } from './world.ts'
 
+/** An answer takes fewer turns than this. */
+const slowTurns = 40
+
 const nameOf = (id: AppendId): string => `${id.node}/${id.incarnation}/${id.number}`
 
 export interface SimJournal {
@@ -43,6 +46,8 @@ export const createSimJournal = (world: World): SimJournal => {
       // What a dying agent sent may get lost, and with it all behind it; or land late.
       if (world.isDropped(agent) && world.random(2) === 0) await new Promise(() => undefined)
       const position = store(id, payload)
+      // Long enough for a transaction to wait for its group, to lose its locks, and for another to take them.
+      for (let turns = world.random(slowTurns); turns > 0; turns--) await world.turn(agent)
       if (world.random(4) === 0) void world.turn(wire).then(() => store(id, payload))
       await world.turn(agent)
       return position

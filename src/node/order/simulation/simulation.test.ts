@@ -96,9 +96,9 @@ const run = async (seed: number, folder: string) => {
     const number = nodeNumbers[world.random(3)] ?? 1
     const node = nodes.get(number) as SimNode
     const chance = world.random(200)
-    if (chance < 4) node.terminateOne()
-    else if (chance < 8) node.heartbeat()
-    else if (chance === 8) {
+    if (chance < 6) node.terminateOne()
+    else if (chance < 9) node.heartbeat()
+    else if (chance === 9) {
       node.crash()
       servers.get(number)?.crash(world.random(3) === 0 ? world.random(4) : 0)
       nodes.set(number, start(number))
