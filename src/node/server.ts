@@ -103,18 +103,21 @@ export const startServer = async (options: ServerOptions): Promise<LocalServer> 
   return { postgres, socketPath: join(options.socketDir, `.s.PGSQL.${socketPort}`), connect }
 }
 
-/** A query function over a connection; all values as texts. */
-export const queryOf =
-  (client: pg.Client): Query =>
-  async (sql, values = []) => {
-    const asText = { getTypeParser: () => (value: string) => value }
-    const result = await client.query<Record<string, string | null>>({
-      text: sql,
-      values: [...values],
-      types: asText as unknown as pg.CustomTypesConfig,
+/** All values as texts: what is asked here is compared and printed, not computed with. */
+const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value }
+
+/** A query function over a connection; callers that come together wait for each other. */
+export const queryOf = (client: pg.Client): Query => {
+  let last: Promise<unknown> = Promise.resolve()
+  return (sql, values = []) => {
+    const rows = last.then(async () => {
+      const result = await client.query<Record<string, string | null>>({ text: sql, values: [...values], types: asText })
+      return result.rows
     })
-    return result.rows
+    last = rows.catch(() => undefined)
+    return rows
   }
+}
 
 export interface SubscriptionOptions {
   readonly publisherDir: string

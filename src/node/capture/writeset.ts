@@ -12,7 +12,6 @@ import { position, type Position } from '../../core/ids.ts'
 import type { ChunkedChanges, InlineChanges, Statement } from '../../core/writeset.ts'
 import {
   MessageType,
-  parseRelation,
   parseRowChange,
   parseTruncate,
   type Relation,
@@ -79,7 +78,7 @@ class Payload {
 
   /** The first `length` bytes, a copy; the rest moves up. */
   cut(length: number): Uint8Array {
-    const head = Uint8Array.from(this.#buffer.subarray(0, length))
+    const head = new Uint8Array(this.#buffer.subarray(0, length))
     this.#buffer.copyWithin(0, length, this.#at)
     this.#at -= length
     return head
@@ -94,8 +93,7 @@ const statementMessage = (statement: Statement): Buffer =>
   Buffer.concat([Buffer.from([MessageType.statement]), Buffer.from(JSON.stringify(statement))])
 
 /** Follows the messages of one transaction: keys from rows, statements from the DDL table, everything else passes. */
-const createTranslator = (options: WritesetOptions, out: Payload, hoists: Hoists) => {
-  const relations: Relation[] = []
+const createTranslator = (relations: readonly Relation[], options: WritesetOptions, out: Payload, hoists: Hoists) => {
   let schemaChange = false
   let empty = true
   let statements = 0
@@ -130,7 +128,6 @@ const createTranslator = (options: WritesetOptions, out: Payload, hoists: Hoists
     message(message: Buffer): void {
       if (message[0] === MessageType.relation) {
         const local = message.readUInt32BE(1)
-        relations[local] = parseRelation(Buffer.from(message.subarray(5)))
         const first = hoists.before.get(local)
         if (first !== undefined) out.add(statementMessage(first))
         out.add(message)
@@ -150,16 +147,17 @@ const createTranslator = (options: WritesetOptions, out: Payload, hoists: Hoists
 }
 
 /** A pass of its own over a transaction with statements: which of them have to move. */
-const hoistReader = (options: WritesetOptions): { message(message: Buffer): void; readonly found: Hoists } => {
+const hoistReader = (
+  relations: readonly Relation[],
+  options: WritesetOptions,
+): { message(message: Buffer): void; readonly found: Hoists } => {
   const finder = createHoistFinder()
-  const relations: Relation[] = []
   return {
     message(message) {
       if (message[0] === MessageType.relation) {
         const local = message.readUInt32BE(1)
-        const relation = parseRelation(Buffer.from(message.subarray(5)))
-        relations[local] = relation
-        finder.relation(local, relation)
+        const relation = relations[local]
+        if (relation !== undefined) finder.relation(local, relation)
       } else if (message[0] === MessageType.insert) {
         const relation = relations[message.readUInt32BE(1)]
         if (relation === undefined || !isStatementTable(relation)) return
@@ -173,9 +171,9 @@ const hoistReader = (options: WritesetOptions): { message(message: Buffer): void
 
 const buildInline = (transaction: StreamedTransaction, options: WritesetOptions): Writeset => {
   const out = new Payload(transaction.log.byteLength)
-  const hoists = hoistReader(options)
+  const hoists = hoistReader(transaction.announced, options)
   if (transaction.statements) transaction.log.forEach((message) => hoists.message(message))
-  const translator = createTranslator(options, out, hoists.found)
+  const translator = createTranslator(transaction.announced, options, out, hoists.found)
   transaction.log.forEach((message) => translator.message(message))
   return {
     changes: { kind: 'inline', bytes: out.bytes },
@@ -187,11 +185,11 @@ const buildInline = (transaction: StreamedTransaction, options: WritesetOptions)
 
 const buildChunked = async (transaction: StreamedTransaction, options: WritesetOptions): Promise<Writeset> => {
   const out = new Payload(2 * chunkBytes)
-  const hoists = hoistReader(options)
+  const hoists = hoistReader(transaction.announced, options)
   if (transaction.statements) {
     await transaction.log.forEachSlice((message) => hoists.message(message), options.pause)
   }
-  const translator = createTranslator(options, out, hoists.found)
+  const translator = createTranslator(transaction.announced, options, out, hoists.found)
   const number = options.transactionNumber()
   let chunks = 0
   let first = position(0)
