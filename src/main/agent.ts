@@ -97,6 +97,7 @@ const run = async (): Promise<void> => {
 
   running = await startNode({
     node: config.node,
+    nodes: config.nodes,
     nodeDir: config.nodeDir,
     runtimeDir: config.runtimeDir,
     server: {

@@ -62,6 +62,8 @@ const classifierBytesMax = 16 * 1024 * 1024
 
 export interface NodeOptions {
   readonly node: NodeId
+  /** Nodes of the cluster: new sequences leave a block for each. */
+  readonly nodes: number
   readonly nodeDir: string
   /** Folder of the server's socket, short and closed; beside it, with a p, the publisher's. */
   readonly runtimeDir: string
@@ -180,6 +182,8 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   // The server's user is who connects, and nobody else.
   ensureOwned(publisherDir, serverIdentity())
   await prepareSubscription(admin, { publisherDir, publisherPort, publisherUser: name })
+  // What is applied before the own fence may have been applied before: no shares of sequences are taken from it.
+  await admin.query('SELECT allwrite.forget_node()')
   await admin.query('SELECT allwrite.settle()')
 
   // What this server holds. From here on its xids and origins are ours alone: no backend of a predecessor lives.
@@ -233,7 +237,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   const readChunks = (record: WritesetRecord) => {
     const home = homes.get(record)
     assert(home !== undefined, 'a large record was seen by the judge')
-    return readChunksOf(journal, home, record, (stored) => decodeEntry(stored.id, Uint8Array.from(stored.payload)), closing.signal)
+    return readChunksOf(journal, home, record, (stored) => decodeEntry(stored.id, stored.payload.slice()), closing.signal)
   }
   // Who appended a large record: its chunks bear the same node and incarnation.
   const homes = new WeakMap<WritesetRecord, { node: NodeId; incarnation: number }>()
@@ -387,6 +391,11 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
       onEntry: (at, entry) => {
         journalPosition = at
         chunks.see(at, entry)
+        if (entry.kind === 'fence' && entry.node === node && entry.incarnation > incarnation) {
+          throw new AllwriteError('unavailable', `another agent runs as node ${name}`, {
+            detail: `Its incarnation ${entry.incarnation} fenced this one, ${incarnation}, at position ${at}.`,
+          })
+        }
         if (entry.kind !== 'group') return
         for (const record of entry.records) {
           if (record.changes.kind === 'chunked') homes.set(record, { node: entry.node, incarnation: entry.incarnation })
@@ -399,6 +408,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   await admin.query('ALTER SUBSCRIPTION allwrite ENABLE')
   const fence = await fenced
   await tracker.whenApplied(fence, closing.signal)
+  await admin.query('SELECT allwrite.set_node($1, $2)', [node, options.nodes])
   log.info({ position: fence }, 'caught up')
 
   const gate: NodeGate = {

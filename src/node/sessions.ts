@@ -51,6 +51,7 @@ const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
   return {
     capture: await oid('allwrite.capture(text)'),
     unseenWrites: await oid('allwrite.unseen_writes()'),
+    truncateRestarted: await oid('allwrite.truncate_restarted()'),
     journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),
   }
 }
@@ -76,24 +77,31 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
 
   const leaseClient = await running.server.connect('leases')
   await leaseClient.query('SET default_transaction_read_only = off')
+  // A client's open DDL holds the row of its sequence: the other sequences' leases don't wait for it longer than this.
+  await leaseClient.query(`SET lock_timeout = '2s'`)
   const leasePid = Number((await queryOf(leaseClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid'])
   const internal = createInternalTransactions(leaseClient, leasePid, running.gate)
   const grantClient = await running.server.connect('ranges')
+  await grantClient.query(`SET lock_timeout = '1s'`)
   const leaser = createSequenceLeaser({
     leaseTransaction: (sql) => internal.run(sql),
     control: grantClient,
     now: options.now,
   })
-  let polling = false
-  const poll = setInterval(() => {
-    if (polling || !running.gate.serving) return
-    polling = true
-    leaser
+  let polling: Promise<void> | undefined
+  const poll = (): Promise<void> => {
+    polling ??= leaser
       .poll()
       .catch((error: unknown) => log.warn({ err: error }, 'could not lease sequence values ahead'))
       .finally(() => {
-        polling = false
+        polling = undefined
       })
+    return polling
+  }
+  // What a crash made void is leased before the first client could meet it.
+  await poll()
+  const pollTimer = setInterval(() => {
+    if (running.gate.serving) void poll()
   }, pollIntervalMs)
 
   const functions = await functionsOf(grantClient)
@@ -112,6 +120,8 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
         const sequence = exhaustedSequence(message)
         if (sequence === undefined) throw new AllwriteError('postgres', message, { sqlState: '2200H' })
         await leaser.exhausted(sequence)
+        // Where one has run out, the statement's or the load's others are not far.
+        void poll()
       },
       log,
     })
@@ -133,7 +143,9 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     cancels: createCancelRegistry(options.node),
     ...(options.tls === undefined
       ? {}
-      : { tls: await openTlsSource(options.tls, (error) => log.warn({ err: error }, 'TLS files could not be reloaded')) }),
+      : {
+          tls: await openTlsSource(options.tls, (error) => log.warn({ err: error }, 'TLS files could not be reloaded')),
+        }),
     onRefused: ({ error, user, clientAddress }) =>
       log.info({ user, clientAddress, sqlState: error.sqlState }, `client refused: ${error.message}`),
     onSession,
@@ -144,7 +156,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       return sessions.size
     },
     async close() {
-      clearInterval(poll)
+      clearInterval(pollTimer)
       await listener.close()
       for (const session of sessions) session.end()
       const all = Promise.all([...sessions].map((session) => session.closed))

@@ -3,8 +3,9 @@
  *
  * Contract: run {@link installSchema} on the agent's connection (superuser `allwrite`) in the template, before the first
  * client and before any copy is made of it; again after an update of Allwrite, before the node serves. After each start
- * of a server, before it serves, run `SELECT allwrite.settle()` with `session_replication_role = replica`: ranges of
- * sequences that a crash or a copy forgot are voided there.
+ * of a server, before anything is applied, run `SELECT allwrite.forget_node(), allwrite.settle()` with
+ * `session_replication_role = replica`: ranges of sequences that a crash or a copy forgot are voided there. When the agent
+ * has applied its own fence, before the first client: `SELECT allwrite.set_node(node, nodes)` (sql/sequences.ts, Shares).
  * Failure: all or nothing (one transaction); errors are PostgreSQL's.
  *
  * @module
@@ -25,7 +26,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 1
+export const schemaVersion = 2
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */

@@ -35,6 +35,7 @@ beforeEach(async () => {
     other,
   )
   await other.user.query('SET search_path = app, public')
+  for (const [index, node] of pair.nodes.entries()) await node.agent.query(`SELECT allwrite.set_node(${index + 1}, 2)`)
   leases = 0
   leasers = pair.nodes.map((node, index) =>
     createSequenceLeaser({
@@ -123,6 +124,132 @@ describe('two nodes never draw the same value', () => {
   })
 })
 
+/** What nextval gives without the leaser's help. */
+const next = async (index: 0 | 1, sequence: string): Promise<number> => {
+  const { rows } = await nodeAt(index).user.query<{ value: string }>(`SELECT nextval('${sequence}') AS value`)
+  return Number(rows[0]?.value)
+}
+
+describe('every node draws at once, without a lease, from what the creating transaction left for it', () => {
+  const cases: Record<string, { statements: string[]; home: number; other: number }> = {
+    'int4: 1,024 values': { statements: ['CREATE SEQUENCE s AS integer'], home: 1, other: 1025 },
+    'int8: 4,096 values': { statements: ['CREATE SEQUENCE s'], home: 1, other: 4097 },
+    'smallint: a 1,024th': { statements: ['CREATE SEQUENCE s AS smallint'], home: 1, other: 32 },
+    'INCREMENT 50': { statements: ['CREATE SEQUENCE s INCREMENT 50'], home: 1, other: 1 + 4096 * 50 },
+    descending: { statements: ['CREATE SEQUENCE s INCREMENT -1'], home: -1, other: -4097 },
+    'what the transaction itself drew comes first': {
+      statements: ['CREATE SEQUENCE s AS integer', `SELECT nextval('s') FROM generate_series(1, 5000)`],
+      home: 5001,
+      other: 6025,
+    },
+    'RESTART WITH': {
+      statements: ['CREATE SEQUENCE s AS integer', 'ALTER SEQUENCE s RESTART WITH 77'],
+      home: 77,
+      other: 1101,
+    },
+  }
+  for (const [name, { statements, home, other }] of Object.entries(cases)) {
+    test(name, async () => {
+      await change(first, statements)
+      assert.deepEqual([await next(first, 's'), await next(second, 's')], [home, other])
+      assert.equal(leases, 0)
+    })
+  }
+
+  test('the node that makes it is the first, whatever its number', async () => {
+    await change(second, ['CREATE TABLE t(id serial)'])
+    assert.deepEqual([await next(second, 't_id_seq'), await next(first, 't_id_seq')], [1, 1025])
+  })
+
+  test('again after RESTART, ALTER and TRUNCATE RESTART IDENTITY from either node', async () => {
+    await change(first, ['CREATE TABLE t(id serial)'])
+    assert.deepEqual([await next(first, 't_id_seq'), await next(second, 't_id_seq')], [1, 1025])
+    await change(second, ['ALTER SEQUENCE t_id_seq RESTART'])
+    assert.deepEqual([await next(first, 't_id_seq'), await next(second, 't_id_seq')], [1025, 1])
+    await change(first, ['TRUNCATE t RESTART IDENTITY', 'INSERT INTO t DEFAULT VALUES'])
+    assert.deepEqual([await next(first, 't_id_seq'), await next(second, 't_id_seq')], [2, 1026])
+    await change(second, ['ALTER SEQUENCE t_id_seq INCREMENT 2'])
+    const [a, b] = [await next(first, 't_id_seq'), await next(second, 't_id_seq')]
+    // Behind both nodes' shares of before.
+    assert.ok(a >= 2050 && b >= 2050 && a !== b, `${a} ${b}`)
+    await change(second, ['ALTER TABLE t RENAME TO u', 'ALTER SEQUENCE t_id_seq RENAME TO r'])
+    assert.deepEqual([await next(first, 'r'), await next(second, 'r')], [a + 2, b + 2])
+    assert.equal(leases, 0)
+  })
+
+  test('also after a range of 200 statements in PL/pgSQL that swallows every error', async () => {
+    await change(first, ['CREATE TABLE t(id serial)'])
+    const swallowing = `DO $$ BEGIN FOR i IN 1..200 LOOP BEGIN PERFORM nextval('app.t_id_seq'); EXCEPTION WHEN OTHERS THEN RAISE 'swallowed %', SQLERRM; END; END LOOP; END $$`
+    for (const node of pair.nodes) await node.user.query(swallowing)
+  })
+})
+
+describe('a share is taken once', () => {
+  /** What a server draws after the DDL was applied there as if it were applied again. */
+  const assertVoid = async (): Promise<void> => {
+    await assert.rejects(next(second, 's'), { code: '2200H' })
+    assertDistinct([await draw(first, 's'), await draw(second, 's')])
+  }
+
+  test('not by an agent that repeats what is before its fence', async () => {
+    await nodeAt(second).agent.query('SELECT allwrite.forget_node()')
+    await change(first, ['CREATE SEQUENCE s'])
+    await assertVoid()
+  })
+
+  test('not after a crash, whatever is then altered elsewhere', async () => {
+    await change(first, ['CREATE SEQUENCE s'])
+    const drawn = await next(second, 's')
+    await nodeAt(second).agent.query('TRUNCATE allwrite.range, allwrite.node; SELECT allwrite.settle()')
+    await nodeAt(second).agent.query('SELECT allwrite.set_node(2, 2)')
+    await change(first, ['CREATE TABLE other(id serial)', 'ALTER SEQUENCE s OWNED BY other.id'])
+    await change(first, ['ALTER SEQUENCE s RENAME TO r', 'ALTER SEQUENCE r RENAME TO s'])
+    await assert.rejects(next(second, 's'), { code: '2200H' })
+    assert.notEqual(await draw(second, 's'), drawn)
+  })
+
+  test('nodes beyond those that the creating node knew of lease', async () => {
+    await nodeAt(second).agent.query('SELECT allwrite.set_node(3, 3)')
+    await change(first, ['CREATE SEQUENCE s'])
+    await assertVoid()
+  })
+
+  test('a sequence too small to be divided is leased', async () => {
+    await change(first, ['CREATE SEQUENCE s MAXVALUE 1000'])
+    await assertVoid()
+  })
+})
+
+test('empty ranges are filled by a poll, many in one lease; a poll of an idle server looks at nothing', async () => {
+  const names = Array.from({ length: 40 }, (_, i) => `s${i}`)
+  await change(
+    first,
+    names.map((name) => `CREATE SEQUENCE ${name}`),
+  )
+  const before = await Promise.all(names.map(async (name) => next(second, name)))
+  await nodeAt(second).agent.query('TRUNCATE allwrite.range; SELECT allwrite.settle()')
+  await leaserAt(second).poll()
+  assert.equal(leases, 1)
+  for (const [i, name] of names.entries()) assert.ok((await next(second, name)) > (before[i] ?? 0))
+  const asked: string[] = []
+  const quiet = createSequenceLeaser({
+    leaseTransaction: () => assert.fail('nothing to lease'),
+    control: {
+      query: (sql) => {
+        asked.push(sql)
+        return nodeAt(first).agent.query<Record<string, unknown>>(sql)
+      },
+    },
+    now: () => nowMs,
+  })
+  // The server's own work may write WAL between two polls.
+  for (let tries = 0; tries < 50 && asked.length !== 1; tries++) {
+    asked.length = 0
+    await quiet.poll()
+  }
+  assert.equal(asked.length, 1, asked.join('; '))
+})
+
 test('the transaction that makes a sequence draws as much as it likes', async () => {
   await change(first, [
     'CREATE TABLE t(id serial PRIMARY KEY)',
@@ -153,17 +280,17 @@ test('one statement that needs many values finds them after a few retries', asyn
 })
 
 test('leases grow with use and are taken ahead', async () => {
-  await change(first, ['CREATE SEQUENCE s'])
+  await change(first, ['CREATE SEQUENCE s CACHE 20'])
   nowMs = 100_000
   let errors = 0
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 10_000; i++) {
     try {
       await nodeAt(first).user.query(`SELECT nextval('s')`)
     } catch {
       errors += 1
       await leaserAt(first).exhausted('s')
     }
-    if (i % 10 === 0) await leaserAt(first).poll()
+    if (i % 100 === 0) await leaserAt(first).poll()
   }
   assert.equal(errors, 0)
   assert.ok(leases <= 8, `${leases} leases`)
@@ -224,7 +351,7 @@ describe('numbering that starts over does so at every node', () => {
       assert.deepEqual(rows[0]?.ids, [1, 2])
       const [a, b] = await Promise.all([drawMany(first, 't_id_seq', 50), drawMany(second, 't_id_seq', 50)])
       assertDistinct([1, 2, ...a, ...b])
-      assert.ok(Math.min(...a, ...b) < 40)
+      assert.equal(Math.min(...a, ...b), 3)
     })
   }
 })
@@ -290,17 +417,33 @@ test('a server that forgot its ranges (crash, copy) draws nothing until it lease
   const before = (await Promise.all([drawMany(first, 's', 40), drawMany(second, 's', 40)])).flat()
   // What a crash or a base backup does to an unlogged table.
   await nodeAt(second).agent.query('TRUNCATE allwrite.range; SELECT allwrite.settle()')
-  await assert.rejects(nodeAt(second).user.query(`SELECT nextval('s')`), { code: '2200H' })
+  await assert.rejects(next(second, 's'), { code: '2200H' })
   const later = (await Promise.all([drawMany(first, 's', 40), drawMany(second, 's', 40)])).flat()
   assertDistinct([...before, ...later])
+})
+
+test('a poll waits for no open transaction that alters a sequence', async () => {
+  await change(first, ['CREATE TABLE t(id serial)', 'CREATE SEQUENCE s', 'CREATE SEQUENCE other'])
+  for (const name of ['t_id_seq', 's', 'other']) {
+    await nodeAt(first).user.query(`SELECT nextval('${name}') FROM generate_series(1, 500)`)
+  }
+  await nodeAt(first).agent.query(`UPDATE allwrite.range SET high = 500 WHERE name = 'app.other'`)
+  await nodeAt(first).user.query('BEGIN; TRUNCATE t RESTART IDENTITY; ALTER SEQUENCE s RESTART')
+  try {
+    await leaserAt(first).poll()
+    assert.equal(leases, 1, 'the other sequence has its range')
+  } finally {
+    await nodeAt(first).user.query('ROLLBACK')
+  }
 })
 
 test('granting a range waits for no open transaction that has used the sequence', async () => {
   await change(first, ['CREATE SEQUENCE s'])
   await nodeAt(first).user.query('BEGIN')
-  await nodeAt(first).user.query(`SELECT nextval('s') FROM generate_series(1, 32)`)
+  await nodeAt(first).user.query(`SELECT nextval('s') FROM generate_series(1, 4096)`)
   await leaserAt(first).exhausted('s')
   const { rows } = await nodeAt(first).agent.query(`SELECT nextval('app.s')::int AS value`)
   await nodeAt(first).user.query('ROLLBACK')
-  assert.deepEqual(rows, [{ value: 33 }])
+  // 4,097 and on are the other node's.
+  assert.deepEqual(rows, [{ value: 8193 }])
 })

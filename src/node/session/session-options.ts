@@ -30,6 +30,8 @@ export interface SessionFunctions {
   readonly capture: number
   /** `allwrite.unseen_writes() → text`: names a write that the stream does not show, else NULL. */
   readonly unseenWrites: number
+  /** `allwrite.truncate_restarted() → void`: makes the restarts of TRUNCATE ... RESTART IDENTITY those of the cluster. */
+  readonly truncateRestarted: number
   /** `allwrite.journal_statement(secret text, statement text, context text)`. */
   readonly journalStatement: number
 }

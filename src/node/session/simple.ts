@@ -34,6 +34,7 @@ import {
   mayChangeWish,
   mayRetry,
   needsBlock,
+  newRange,
   note,
   readText,
   sequenceError,
@@ -278,8 +279,11 @@ class QueryUnit {
     assert(error && frame, 'a failed statement has an error')
     if (core.state === 'wrap') {
       await core.rollbackWrap()
-      if (error.sqlState === sequenceExhausted && this.#retryable && core.out.holding)
-        return { kind: 'exhausted', fields: error }
+      if (error.sqlState === sequenceExhausted) {
+        if (this.#retryable && core.out.holding) return { kind: 'exhausted', fields: error }
+        // Was shown, and can't be run again by us: the client's next attempt finds room.
+        await newRange(core, error)
+      }
       return done
     }
     const withheld = error.sqlState === sequenceExhausted && core.state === 'client'
@@ -356,11 +360,9 @@ class QueryUnit {
       return undefined
     }
     const chained = core.state !== 'idle' && statement.chain ? core.work.begin : undefined
-    const answer = await exchangeSingle(core, query(statement.text, core.encoding), {
-      show: true,
-      ready: false,
-      error: errorHook(core, statement.offset),
-    })
+    const text = query(statement.text, core.encoding)
+    const options: CycleOptions = { show: true, ready: false, error: errorHook(core, statement.offset) }
+    const answer = await core.leave(() => exchangeSingle(core, text, options))
     if (answer.error) return this.#failed(answer)
     if (chained !== undefined) core.follow('ended')
     core.followStatus(answer)

@@ -7,14 +7,41 @@
  * nextval reads the bound from the syscache, and a backend takes invalidations in when it takes a lock: so a transaction
  * that has already used the sequence may not see a new bound. It can only see a *lower* bound than allowed (an error,
  * 2200H), as bounds move away from what was drawn; where numbering starts over, DDL locks keep others off.
+ *
+ * Shares: the transaction that makes a sequence, or starts its numbering over, leases a block for *every* node in the same
+ * record; each takes its own when it applies the DDL, so that nobody meets an empty range. A share must be taken once
+ * only, whatever is applied again after a crash, or by a copy, or by a node built anew under the same number: it is taken
+ * only by records behind the fence of the agent that applies them (allwrite.node has a row only from there on), which no
+ * other incarnation of the node can have applied. All others void the range, and the agent leases.
  */
 export const sequencesSql = String.raw`
-CREATE OR REPLACE FUNCTION allwrite.first_block() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 32::bigint';
+DROP FUNCTION IF EXISTS allwrite.first_block();
+
+-- The agent says when this server is node "node" of "nodes", and takes its shares: behind its own fence.
+CREATE OR REPLACE FUNCTION allwrite.set_node(node integer, nodes integer) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO allwrite.node AS n (node, nodes) VALUES ($1, greatest($1, $2))
+  ON CONFLICT (only_row) DO UPDATE SET node = excluded.node, nodes = excluded.nodes
+$$;
+REVOKE ALL ON FUNCTION allwrite.set_node(integer, integer) FROM PUBLIC;
+
+-- Before an agent applies anything: from now on no shares are taken.
+CREATE OR REPLACE FUNCTION allwrite.forget_node() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'DELETE FROM allwrite.node';
+REVOKE ALL ON FUNCTION allwrite.forget_node() FROM PUBLIC;
+
+-- Values in a node's share of low..high: few enough that a thousand nodes and restarts don't use an int4 up. 0: too
+-- small to be divided in advance; then nodes lease when they draw.
+CREATE OR REPLACE FUNCTION allwrite.first_block(increment bigint, low numeric, high numeric) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT greatest(0, least(CASE WHEN high - low < 2147483648 THEN 1024 ELSE 4096 END, trunc((high - low + 1) / abs(increment::numeric) / 1024)))::bigint
+$$;
 
 -- Values in one lease: never more than 1/64 of all, so that small sequences still serve every node.
 CREATE OR REPLACE FUNCTION allwrite.bounded_block(wanted bigint, increment bigint, low bigint, high bigint) RETURNS bigint
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT greatest(1, least(wanted::numeric, 67108864, trunc((high::numeric - low + 1) / abs(increment::numeric) / 64)))::bigint
+  SELECT greatest(1, least(greatest(wanted, allwrite.first_block(increment, low, high))::numeric, 67108864,
+                           trunc((high::numeric - low + 1) / abs(increment::numeric) / 64)))::bigint
 $$;
 
 -- Sets what nextval may draw from here on: up to and including "last", from where it stands.
@@ -43,6 +70,22 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION allwrite.void_range(oid, allwrite.sequence) FROM PUBLIC;
 
+-- At the end of a transaction that gave the sequence a new file: this node's own share, reserved by the same record.
+-- False if there is none. written: xmin of the row "declared".
+CREATE OR REPLACE FUNCTION allwrite.take_share(target oid, declared allwrite.sequence, written xid) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE own integer; index integer; first numeric;
+BEGIN
+  SELECT n.node INTO own FROM allwrite.node n;
+  IF own IS NULL OR written IS NULL OR own > declared.shares OR NOT allwrite.own_write(written) THEN RETURN false; END IF;
+  index := CASE WHEN own = declared.home THEN 0 WHEN own < declared.home THEN own ELSE own - 1 END;
+  first := declared.next - (declared.shares - index)::numeric * declared.block * declared.increment;
+  PERFORM allwrite.enforce_range(target, first::bigint, (first + (declared.block - 1)::numeric * declared.increment)::bigint, declared);
+  PERFORM allwrite.raw_setval(target, first::bigint, false);
+  RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION allwrite.take_share(oid, allwrite.sequence, xid) FROM PUBLIC;
+
 -- The declared bounds, for the moment of an ALTER that names the sequence or its table.
 CREATE OR REPLACE FUNCTION allwrite.open_sequences(statement text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -64,11 +107,11 @@ END $$;
 REVOKE ALL ON FUNCTION allwrite.open_sequences(text) FROM PUBLIC;
 
 -- home: this is the transaction that made the change: it also moves allwrite.sequence, whose rows go to the others.
--- At the others the same changes leave an empty range; the rows come by themselves.
+-- At the others the same changes leave the node's share, or an empty range; the rows come by themselves.
 CREATE OR REPLACE FUNCTION allwrite.settle_sequences(home boolean, statement text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  s record; declared allwrite.sequence; position bigint; called boolean; restarted boolean;
+  s record; declared allwrite.sequence; declared_by xid; position bigint; called boolean; restarted boolean; fresh boolean;
 BEGIN
   DELETE FROM allwrite.range g WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.sequence AND c.relkind = 'S');
 
@@ -77,7 +120,7 @@ BEGIN
             WHERE g.name <> format('%I.%I', n.nspname, c.relname) LOOP
     IF home THEN
       DELETE FROM allwrite.sequence q WHERE q.name = s.name;
-      UPDATE allwrite.sequence q SET name = s.name WHERE q.name = s.old_name;
+      UPDATE allwrite.sequence q SET name = s.name, shares = 0 WHERE q.name = s.old_name;
     END IF;
     UPDATE allwrite.range SET name = s.name WHERE sequence = s.sequence;
   END LOOP;
@@ -95,12 +138,14 @@ BEGIN
             WHERE c.relkind = 'S' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'allwrite')
               AND (g.sequence IS NULL OR g.filenode <> c.relfilenode OR g.opened OR g.pending) LOOP
     SELECT * INTO declared FROM allwrite.sequence q WHERE q.name = s.name;
+    SELECT q.xmin INTO declared_by FROM allwrite.sequence q WHERE q.name = s.name;
+    fresh := home AND NOT s.known AND allwrite.own_write(s.written);
     -- Where pg_sequence shows what the user declared, it is the newest. Not where this node forgot its ranges.
-    IF declared.name IS NULL OR s.opened OR s.pending THEN
+    IF declared.name IS NULL OR s.opened OR s.pending OR fresh THEN
       declared.name := s.name; declared.increment := s.seqincrement;
       declared.user_min := s.seqmin; declared.user_max := s.seqmax; declared.cycle := s.seqcycle;
       IF home AND s.known THEN
-        UPDATE allwrite.sequence SET increment = s.seqincrement, user_min = s.seqmin, user_max = s.seqmax, cycle = s.seqcycle
+        UPDATE allwrite.sequence SET increment = s.seqincrement, user_min = s.seqmin, user_max = s.seqmax, cycle = s.seqcycle, shares = 0
          WHERE name = s.name AND (increment, user_min, user_max, cycle) IS DISTINCT FROM (s.seqincrement, s.seqmin, s.seqmax, s.seqcycle);
       END IF;
     END IF;
@@ -112,16 +157,16 @@ BEGIN
       CONTINUE;
     END IF;
     IF NOT home THEN
-      PERFORM allwrite.void_range(s.oid, declared);
+      IF NOT allwrite.take_share(s.oid, declared, declared_by) THEN PERFORM allwrite.void_range(s.oid, declared); END IF;
       CONTINUE;
     END IF;
 
     EXECUTE format('SELECT last_value, is_called FROM %s', s.oid::regclass) INTO position, called;
-    IF NOT s.known AND declared.next IS NOT NULL THEN
+    IF NOT s.known AND NOT fresh AND declared.next IS NOT NULL THEN
       PERFORM allwrite.void_range(s.oid, declared);
       CONTINUE;
     END IF;
-    IF NOT s.known AND NOT allwrite.own_write(s.written) THEN
+    IF NOT s.known AND NOT fresh THEN
       RAISE EXCEPTION 'sequence % is unknown to the cluster', s.name USING ERRCODE = 'XX000', HINT = 'Restart the node''s agent.';
     END IF;
     -- Outside ALTER SEQUENCE a new file means TRUNCATE ... RESTART IDENTITY.
@@ -140,29 +185,42 @@ BEGIN
     INSERT INTO allwrite.range (sequence, name, filenode, low, high, pending) VALUES (s.oid, s.name, s.relfilenode, position, position, true)
     ON CONFLICT (sequence) DO UPDATE SET filenode = excluded.filenode, opened = false, pending = true;
     INSERT INTO allwrite.sequence AS q (name, epoch, next, increment, user_min, user_max, cycle, block)
-    VALUES (s.name, 0, declared.next, declared.increment, declared.user_min, declared.user_max, declared.cycle,
-            allwrite.bounded_block(greatest(coalesce(declared.block, 0), allwrite.first_block()), declared.increment, declared.user_min, declared.user_max))
+    VALUES (s.name, 0, declared.next, declared.increment, declared.user_min, declared.user_max, declared.cycle, 1)
     ON CONFLICT (name) DO UPDATE SET epoch = q.epoch + 1, next = excluded.next, increment = excluded.increment,
-       user_min = excluded.user_min, user_max = excluded.user_max, cycle = excluded.cycle, block = excluded.block;
+       user_min = excluded.user_min, user_max = excluded.user_max, cycle = excluded.cycle, block = 1, shares = 0;
     PERFORM set_config('allwrite.unfinished', 'sequences', true);
   END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION allwrite.settle_sequences(boolean, text) FROM PUBLIC;
 
--- Before the capture message of a transaction that made or altered sequences: what it has not drawn of them, beyond one
--- block, becomes anybody's. Any user may call it: it only looks at what this transaction has done.
+-- Before the capture message of a transaction that made or altered sequences: what it has not drawn of them is divided:
+-- a block for every node, this one's first, and beyond that anybody's. Any user may call it: it only looks at what this
+-- transaction has done.
 CREATE OR REPLACE FUNCTION allwrite.finish_sequences() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE s record; declared allwrite.sequence; position bigint; called boolean; first numeric; last bigint;
+DECLARE
+  own allwrite.node; s record; declared allwrite.sequence; position bigint; called boolean; first numeric; last bigint;
+  nodes_served integer; size bigint;
 BEGIN
+  SELECT * INTO own FROM allwrite.node;
   FOR s IN SELECT g.sequence, g.name FROM allwrite.range g WHERE g.pending AND allwrite.own_write(g.xmin) LOOP
     SELECT * INTO STRICT declared FROM allwrite.sequence q WHERE q.name = s.name;
     EXECUTE format('SELECT last_value, is_called FROM %s', s.sequence::regclass) INTO position, called;
-    first := position + CASE WHEN called THEN declared.increment ELSE 0 END;
-    last := CASE WHEN declared.increment > 0 THEN least(declared.user_max, first + (declared.block - 1) * declared.increment)
-                 ELSE greatest(declared.user_min, first + (declared.block - 1) * declared.increment) END;
+    first := position + CASE WHEN called THEN declared.increment ELSE 0 END::numeric;
+    -- Of what is left, not of all: RESTART may have gone near the end.
+    size := CASE WHEN declared.increment > 0 THEN allwrite.first_block(declared.increment, first, declared.user_max)
+                 ELSE allwrite.first_block(declared.increment, declared.user_min, first) END;
+    -- A share is a 1024th of what is left at most: more nodes than this would take too much of it.
+    nodes_served := CASE WHEN size > 0 AND own.nodes <= 256 THEN own.nodes ELSE 0 END;
+    IF nodes_served = 0 THEN
+      size := allwrite.bounded_block(1024, declared.increment, declared.user_min, declared.user_max);
+    END IF;
+    last := CASE WHEN declared.increment > 0 THEN least(declared.user_max, first + (size - 1)::numeric * declared.increment)
+                 ELSE greatest(declared.user_min, first + (size - 1)::numeric * declared.increment) END;
     PERFORM allwrite.enforce_range(s.sequence, position, last, declared);
-    UPDATE allwrite.sequence SET next = first + declared.block::numeric * declared.increment WHERE name = s.name;
+    UPDATE allwrite.sequence q SET next = first + size::numeric * greatest(nodes_served, 1) * declared.increment,
+           block = size, shares = nodes_served, home = coalesce(own.node, 0)
+     WHERE q.name = s.name;
   END LOOP;
   PERFORM set_config('allwrite.unfinished', '', true);
 END $$;
@@ -205,14 +263,21 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION allwrite.grant_range(text, integer, bigint, bigint) FROM PUBLIC;
 
--- How far this node has drawn. used: part of the range that is gone, 0 .. 1; exhausted: nextval fails.
+-- How far this node has drawn. used: part of the range that is gone, 0 .. 1; exhausted: nextval fails; available: there
+-- are enough values left in the cluster that a block of them may lie unused at a node. Without the sequences that an open transaction alters: reading their
+-- position would wait for it, and then show the new position beside the old range.
 CREATE OR REPLACE VIEW allwrite.range_use AS
 SELECT u.name, u.relname, u.increment, u.high, u.position,
        CASE WHEN u.position IS NULL THEN 0 WHEN u.high = u.low THEN 1
             ELSE least(1, greatest(0, (u.position::numeric - u.low) / (u.high::numeric - u.low))) END::float8 AS used,
-       coalesce(CASE WHEN u.increment > 0 THEN u.position::numeric + u.increment > u.high ELSE u.position::numeric + u.increment < u.high END, false) AS exhausted
-  FROM (SELECT g.name, c.relname::text, q.increment, g.low, g.high, pg_sequence_last_value(g.sequence) AS position
+       coalesce(CASE WHEN u.increment > 0 THEN u.position::numeric + u.increment > u.high ELSE u.position::numeric + u.increment < u.high END, false) AS exhausted,
+       u.available
+  FROM (SELECT g.name, c.relname::text, q.increment, g.low, g.high, pg_sequence_last_value(g.sequence) AS position,
+               CASE WHEN q.increment > 0 THEN allwrite.first_block(q.increment, q.next, q.user_max)
+                    ELSE allwrite.first_block(q.increment, q.user_min, q.next) END > 0 AS available
           FROM allwrite.range g JOIN allwrite.sequence q ON q.name = g.name JOIN pg_class c ON c.oid = g.sequence
-         WHERE NOT g.opened AND NOT g.pending) u;
+         WHERE NOT g.opened AND NOT g.pending
+           AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.relation = g.sequence AND l.locktype = 'relation' AND l.granted
+                              AND l.mode IN ('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))) u;
 REVOKE ALL ON allwrite.range_use FROM PUBLIC;
 `

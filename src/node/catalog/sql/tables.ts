@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS allwrite.heartbeat (node integer PRIMARY KEY, positio
 CREATE TABLE IF NOT EXISTS allwrite.secret (sha256 bytea PRIMARY KEY);
 
 -- next: the first value that no node has leased yet. epoch: raised when numbering starts over; voids older leases.
+-- shares: the last change of this row came with DDL and left a block for each of nodes 1..shares, the last of them ending
+-- before "next", home's first; 0: it was something else. block: values in each share, or in the last lease.
 CREATE TABLE IF NOT EXISTS allwrite.sequence (
   name text PRIMARY KEY,
   epoch integer NOT NULL DEFAULT 0,
@@ -36,7 +38,18 @@ CREATE TABLE IF NOT EXISTS allwrite.sequence (
   user_min bigint NOT NULL,
   user_max bigint NOT NULL,
   cycle boolean NOT NULL,
-  block bigint NOT NULL
+  block bigint NOT NULL,
+  shares integer NOT NULL DEFAULT 0,
+  home integer NOT NULL DEFAULT 0
+);
+ALTER TABLE allwrite.sequence ADD COLUMN IF NOT EXISTS shares integer NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS home integer NOT NULL DEFAULT 0;
+
+-- Which node of how many this server is, while its agent applies what is new in the journal; no row while it repeats what
+-- this node, or the one that it is a copy of, may have applied before. Unlogged: a crash or a copy empties it.
+CREATE UNLOGGED TABLE IF NOT EXISTS allwrite.node (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  node integer NOT NULL CHECK (node BETWEEN 1 AND nodes),
+  nodes integer NOT NULL
 );
 
 -- What this node may draw: low..high, enforced by pg_sequence. opened: the declared bounds

@@ -35,8 +35,9 @@ const volatileButHarmless = new Set(
 const writingThough =
   /^(txid_current|pg_current_xact_id|.*_to_xml.*|.*_to_xmlschema|ts_stat|ts_rewrite|pg_export_snapshot|set_config|nextval|setval)$/
 
+/** Every column has a name of its own: clients that make objects of rows would lose the others. */
 const functionsSql = `
-  SELECT p.proname, bool_or(p.oid >= 16384)::text, bool_or(p.provolatile = 'v' OR p.prokind = 'p')::text
+  SELECT p.proname, bool_or(p.oid >= 16384)::text AS added, bool_or(p.provolatile = 'v' OR p.prokind = 'p')::text AS volatile
   FROM pg_catalog.pg_proc p GROUP BY p.proname`
 
 /**
@@ -52,14 +53,14 @@ const relationsSql = `
     (CASE WHEN c.oid < 16384 THEN c.relkind IN ('r', 'v', 't')
          ELSE c.relkind IN ('r', 'p', 'S', 't') AND NOT c.relrowsecurity
               AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy l WHERE l.polrelid = c.oid)
-              AND c.oid NOT IN (SELECT a.oid FROM above_foreign a) END)::text
+              AND c.oid NOT IN (SELECT a.oid FROM above_foreign a) END)::text AS plain
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind NOT IN ('i', 'I', 'c')`
 
 const typesSql = `
   SELECT n.nspname, t.typname,
     (CASE WHEN t.oid < 16384 THEN t.typtype IN ('b', 'r', 'm') AND n.nspname = 'pg_catalog'
-         ELSE t.typtype = 'e' OR (t.typtype = 'b' AND t.typelem = 0 AND l.lanname IN ('c', 'internal')) END)::text
+         ELSE t.typtype = 'e' OR (t.typtype = 'b' AND t.typelem = 0 AND l.lanname IN ('c', 'internal')) END)::text AS plain
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_proc p ON p.oid = t.typinput
@@ -72,11 +73,11 @@ const flagsSql = `
     WHERE p.oid >= 16384 AND (l.lanname NOT IN ('c', 'internal') OR p.provolatile = 'v'))
   SELECT
     (EXISTS (SELECT FROM pg_catalog.pg_operator o WHERE o.oprcode IN (SELECT oid FROM code))
-      OR EXISTS (SELECT FROM pg_catalog.pg_amproc a WHERE a.amproc IN (SELECT oid FROM code)))::text,
-    (EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.castfunc IN (SELECT oid FROM code)))::text,
+      OR EXISTS (SELECT FROM pg_catalog.pg_amproc a WHERE a.amproc IN (SELECT oid FROM code)))::text AS operators,
+    (EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.castfunc IN (SELECT oid FROM code)))::text AS casts,
     (EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname IN ('dblink', 'postgres_fdw', 'file_fdw', 'pg_cron', 'pg_background', 'adminpack', 'pg_net', 'http'))
       OR EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-                 WHERE p.oid >= 16384 AND NOT l.lanpltrusted AND l.lanname NOT IN ('c', 'internal')))::text`
+                 WHERE p.oid >= 16384 AND NOT l.lanpltrusted AND l.lanname NOT IN ('c', 'internal')))::text AS effects`
 
 /** Reads the catalog of the database that `query` is connected to. Rejects with what `query` rejects with. */
 export async function loadHarmlessContext(query: ContextQuery): Promise<HarmlessContext> {
