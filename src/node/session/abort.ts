@@ -44,7 +44,7 @@ interface Abort {
 export class BruteForce {
   readonly #core: Core
   #abort: Abort | undefined
-  /** A statement outside a transaction that is in the way; resolves when it is over. */
+  /** What runs and is not interrupted (yet): a statement outside a transaction, a ROLLBACK; resolves when it is over. */
   #reader: { readonly over: Promise<void>; resolve(): void } | undefined
   #cancelsPending = 0
   /** Resolves when no cancel is on its way: a late one would hit the client's next statement. */
@@ -80,16 +80,24 @@ export class BruteForce {
     if (this.#abort) return this.#abort.done
     if (channel.lost) return Promise.resolve()
     if (state === 'idle') return channel.busy ? this.#waitForReader(conflict) : Promise.resolve()
+    // The client's own ROLLBACK does what is asked for, and is answered as such.
+    if (this.#core.leaving && channel.busy) return this.#untilIdle()
     return this.#begin(conflict)
   }
 
-  #waitForReader(conflict: Conflict): Promise<void> {
+  #untilIdle(): Promise<void> {
     if (this.#reader) return this.#reader.over
     let resolve: () => void = () => undefined
     const over = new Promise<void>((settle) => {
       resolve = settle
     })
     this.#reader = { over, resolve }
+    return over
+  }
+
+  #waitForReader(conflict: Conflict): Promise<void> {
+    if (this.#reader) return this.#reader.over
+    const over = this.#untilIdle()
     const timer = setTimeout(() => {
       if (this.#core.state === 'idle' && this.#core.channel.busy) void this.#begin(conflict)
     }, readerGraceMs)

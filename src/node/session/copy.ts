@@ -69,7 +69,8 @@ export class CopyWatch {
     const core = this.#core
     core.brute.onAbort = () => this.#wake()
     try {
-      while (!this.#started && !this.#over && !core.aborting && !core.channel.lost) {
+      // Aborted or not: a COPY that begins after its cancel, which then was too early, must be ended by us.
+      while (!this.#started && !this.#over && !core.channel.lost) {
         await new Promise<void>((resolve) => {
           this.#changed = resolve
         })

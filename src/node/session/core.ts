@@ -60,6 +60,8 @@ export class Core implements Participant {
   work: Work = freshWork('BEGIN READ WRITE')
   /** A conflict that the client has not been told yet: its transaction is failed already. */
   owed: Conflict | undefined
+  /** The statement that runs ends the client's transaction by itself, without the node. */
+  leaving = false
   /** The session ends after its answer: what it held in the backend is lost. */
   stateLost = false
   temporaryObjects = false
@@ -104,6 +106,17 @@ export class Core implements Participant {
     // A statement whose answer is out is over: its transaction's loss is told by the next one.
     if (this.brute.active && !answer.readyShown) throw new TransactionAborted()
     return answer
+  }
+
+  /** What ends the client's transaction unasked: an abort has nothing to add. @throws BackendLost */
+  async leave<T>(exchange: () => Promise<T>): Promise<T> {
+    await this.aborted()
+    this.leaving = true
+    try {
+      return await exchange()
+    } finally {
+      this.leaving = false
+    }
   }
 
   /** A statement of ours, unseen by the client. @throws as exchange */

@@ -10,12 +10,10 @@
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
-import { typeByte } from '../../wire/pgwire/frames.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
 import {
   close,
   commandComplete,
-  parse,
   readBind,
   readExecute,
   readParse,
@@ -23,83 +21,39 @@ import {
   sync,
 } from '../../wire/pgwire/messages.ts'
 import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from './answers.ts'
+import { batchBytesMax, batchTypes, collectBatch, type Batch } from './batch.ts'
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
 import { ClientGone, CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
 import type { ClientFrame } from './input.ts'
-import { runUnit, unitBytesMax, type UnitResult } from './retry.ts'
+import { runUnit, type UnitResult } from './retry.ts'
+import { refusalOf, rewritten, sentText } from './parse-text.ts'
 import { Segment } from './segment.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 import {
   afterwards,
-  beginText,
   errorHook,
-  guardRefusal,
-  guardText,
   hasAftermath,
   isPlain,
   mayChangeWish,
   mayRetry,
   needsBlock,
+  newRange,
   note,
   readText,
   sequenceError,
-  sendsWhole,
   sequenceExhausted,
   tellOwed,
 } from './statements.ts'
 import { TransactionAborted } from './transaction.ts'
 
-const type = {
-  parse: typeByte('P'),
-  bind: typeByte('B'),
-  describe: typeByte('D'),
-  execute: typeByte('E'),
-  close: typeByte('C'),
-  flush: typeByte('H'),
-  sync: typeByte('S'),
-  bye: typeByte('X'),
-} as const
-
-/** Messages of the extended protocol. */
-export const isExtended = (kind: number): boolean =>
-  kind === type.parse ||
-  kind === type.bind ||
-  kind === type.describe ||
-  kind === type.execute ||
-  kind === type.close ||
-  kind === type.flush ||
-  kind === type.sync
-
-/** Batches beyond this are sent on before their Sync has come, bytes: as if the client had sent Flush. */
-const batchBytesMax = unitBytesMax
-
-interface Batch {
-  readonly frames: ClientFrame[]
-  /** Its Sync is among them. */
-  readonly complete: boolean
-}
-
-/** Frames from `first` to Sync or Flush, or a batchful. */
-async function collect(core: Core, first: ClientFrame): Promise<Batch> {
-  const frames = [first]
-  let bytes = first.bytes.length
-  for (let frame = first; ;) {
-    if (frame.type === type.sync) return { frames, complete: true }
-    if (frame.type === type.flush || bytes > batchBytesMax) return { frames, complete: false }
-    const next = core.input.take() ?? (await core.input.next())
-    if (!next || next.type === type.bye) throw new ClientGone()
-    frames.push(next)
-    bytes += next.bytes.length
-    frame = next
-  }
-}
+const type = batchTypes
 
 /** One batch of the client, from its first message to the answer of its Sync. */
 export async function pipeline(core: Core, first: ClientFrame): Promise<void> {
-  const unit = new BatchUnit(core, await collect(core, first))
+  const unit = new BatchUnit(core, await collectBatch(core, first))
   await runUnit(core, () => unit.run())
   core.names.settled()
   if (core.state === 'idle') core.names.transactionEnded()
@@ -250,8 +204,9 @@ class BatchUnit {
     segment.usesPortal = true
     if (!mayRetry(statement)) this.#neverRetry()
     if (core.state === 'failed') {
-      segment.push(bytes, { kind: 'execute', statement })
       // What ends the transaction must be seen before the rest is judged.
+      if (statement?.kind === 'commit' || statement?.kind === 'rollback') return this.#asItIs(bytes, statement)
+      segment.push(bytes, { kind: 'execute', statement })
       return this.#send(false)
     }
     const first = !this.#executed
@@ -317,8 +272,7 @@ class BatchUnit {
     const segment = this.#segment
     this.#segment = new Segment()
     // Inside a batch that goes on, portals need a transaction that outlives our Sync.
-    const wraps =
-      core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !this.#endsItself(segment)))
+    const wraps = core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !segment.controls))
     if (core.state === 'client' && segment.runs.length > 0) core.touch()
     core.channel.cork()
     let begin: Promise<Answer> | undefined
@@ -347,13 +301,6 @@ class BatchUnit {
     }
   }
 
-  /** Segments of a BEGIN or of COMMIT outside a transaction see to the transaction themselves. */
-  #endsItself(segment: Segment): boolean {
-    return segment.runs.some(
-      (statement) => statement?.kind === 'begin' || statement?.kind === 'commit' || statement?.kind === 'rollback',
-    )
-  }
-
   async #relay(exchange: Promise<Answer>, copy: CopyWatch): Promise<Answer> {
     const answer = exchange.finally(() => copy.finish())
     const relayed = copy
@@ -374,8 +321,11 @@ class BatchUnit {
     }
     if (core.state === 'wrap') {
       await core.rollbackWrap()
-      if (error.sqlState === sequenceExhausted && this.#retryable && core.out.holding)
-        return { kind: 'exhausted', fields: error }
+      if (error.sqlState === sequenceExhausted) {
+        if (this.#retryable && core.out.holding) return { kind: 'exhausted', fields: error }
+        // Was shown, and can't be run again by us: the client's next attempt finds room.
+        await newRange(core, error)
+      }
       return this.#skipped()
     }
     const withheld = error.sqlState === sequenceExhausted && core.state === 'client'
@@ -471,11 +421,15 @@ class BatchUnit {
     statement: Extract<ClassifiedStatement, { kind: 'commit' | 'rollback' }>,
   ): Promise<UnitResult | undefined> {
     const core = this.#core
+    if (this.#segment.runs.length > 0) {
+      const failed = await this.#send(false)
+      if (failed) return failed
+    }
     const { begin } = core.work
     const inBlock = core.state !== 'idle'
     this.#segment.runs.push(statement)
     this.#segment.push(bytes, { kind: 'execute', statement })
-    const failed = await this.#send(false)
+    const failed = await core.leave(() => this.#send(false))
     if (!failed && inBlock && statement.chain) core.began(begin)
     return failed
   }
@@ -536,47 +490,3 @@ class BatchUnit {
 }
 
 const isSecondBegin = (fields: { readonly sqlState: string }): boolean => fields.sqlState === '25001'
-
-function refusalOf(statement: ClassifiedStatement): AllwriteError | undefined {
-  if (statement.kind === 'guard_setting') return guardRefusal(statement)
-  if (statement.kind !== 'refused') return undefined
-  const { message, sqlState, detail, hint } = statement
-  return new AllwriteError('unsupported', message, {
-    sqlState,
-    ...(detail === undefined ? {} : { detail }),
-    ...(hint === undefined ? {} : { hint }),
-  })
-}
-
-function sentText(core: Core, statement: ClassifiedStatement, text: string): string {
-  switch (statement.kind) {
-    case 'begin':
-      return beginText(core, statement, text)
-    case 'guard_setting':
-      return guardText(statement)
-    case 'invalid':
-    case 'refused':
-    case 'empty':
-      return text
-    case 'commit':
-    case 'rollback':
-    case 'savepoint':
-    case 'release':
-    case 'rollback_to':
-    case 'harmless':
-    case 'setting':
-    case 'local':
-    case 'copy_in':
-    case 'journaled':
-    case 'write':
-    default:
-      return sendsWhole(statement, text) ? text : statement.text
-  }
-}
-
-function rewritten(name: string, sql: string, types: Buffer, core: Core): Buffer {
-  const head = parse('', sql, types, core.encoding)
-  const whole = Buffer.concat([head.subarray(0, 5), Buffer.from(name, 'latin1'), head.subarray(5)])
-  whole.writeUInt32BE(whole.length - 1, 1)
-  return whole
-}

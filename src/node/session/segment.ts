@@ -8,7 +8,7 @@ import { typeByte } from '../../wire/pgwire/frames.ts'
 import { dataRowOfText, sync } from '../../wire/pgwire/messages.ts'
 import type { Core } from './core.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
-import { changeWish, guardShown } from './statements.ts'
+import { changeWish, guardShown, isControl } from './statements.ts'
 
 /** One expected completion, in order. */
 export type Expected =
@@ -37,6 +37,11 @@ export class Segment {
 
   get empty(): boolean {
     return this.#slices.length === 0
+  }
+
+  /** It begins or ends a transaction by itself. */
+  get controls(): boolean {
+    return this.runs.some((statement) => statement !== undefined && isControl(statement))
   }
 
   push(bytes: Buffer, expected?: Expected): void {

@@ -1,0 +1,165 @@
+/**
+ * A backend that answers as its script says, for paths that a real server takes once in a million times; and a session on it.
+ *
+ * It knows transaction status only as far as a session looks at it: BEGIN opens, COMMIT and ROLLBACK end, an error fails.
+ *
+ * @module
+ */
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { errorResponse } from '../../wire/pgwire/errors.ts'
+import { FrameScanner, frontendRules } from '../../wire/pgwire/frames.ts'
+import { commandComplete, readQuery, readyForQuery } from '../../wire/pgwire/messages.ts'
+import { RawClient } from './session-fixtures.ts'
+import type { SessionOptions } from './session-options.ts'
+import { runSession, type Session } from './session.ts'
+import type { ClassifiedStatement } from './statement/contract.ts'
+import { createStatementClassifier, loadParser, nothingHarmless } from './statement/index.ts'
+
+/** What the backend does with one request, `capture` or the text of a Query; undefined: as usual. */
+export type Script = (request: string, backend: FakeBackend) => Buffer | 'silence' | 'die' | undefined
+
+const functions = { capture: 1, unseenWrites: 2, journalStatement: 3, truncateRestarted: 4 }
+
+export class FakeBackend {
+  readonly requests: string[] = []
+  script: Script = () => undefined
+  readonly #socket: Socket
+  #status: 'I' | 'T' | 'E' = 'I'
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    const scanner = new FrameScanner(frontendRules, (type, buffer, start, end) => {
+      const frame = buffer.subarray(start, end)
+      if (type === 0x51) this.#request(readQuery(frame).toString())
+      else if (type === 0x46) this.#request(frame.readInt32BE(5) === functions.capture ? 'capture' : 'call')
+    })
+    socket.on('data', (chunk: Buffer) => scanner.push(chunk))
+    socket.on('error', () => undefined)
+  }
+
+  /** Answers a request that was met by silence. */
+  answer(bytes: Buffer): void {
+    this.#socket.write(bytes)
+  }
+
+  die(): void {
+    this.#socket.destroy()
+  }
+
+  /** CommandComplete and ReadyForQuery. */
+  done(tag: string, status: 'I' | 'T' | 'E' = this.#status): Buffer {
+    this.#status = status
+    return Buffer.concat([commandComplete(tag), readyForQuery(status.charCodeAt(0))])
+  }
+
+  failed(sqlState: string, status: 'I' | 'E' = this.#status === 'I' ? 'I' : 'E'): Buffer {
+    this.#status = status
+    const error = errorResponse({ severity: 'ERROR', sqlState, message: 'scripted' })
+    return Buffer.concat([error, readyForQuery(status.charCodeAt(0))])
+  }
+
+  #request(request: string): void {
+    this.requests.push(request)
+    const answer = this.script(request, this) ?? this.#usual(request)
+    if (answer === 'die') this.die()
+    else if (answer !== 'silence') this.#socket.write(answer)
+  }
+
+  #usual(request: string): Buffer {
+    if (request === 'capture') {
+      const value = Buffer.from('740')
+      const body = Buffer.alloc(9)
+      body.write('V', 'latin1')
+      body.writeUInt32BE(8 + value.length, 1)
+      body.writeInt32BE(value.length, 5)
+      return Buffer.concat([body, value, readyForQuery(this.#status.charCodeAt(0))])
+    }
+    if (request.startsWith('ROLLBACK TO')) return this.failed('3B001', 'E')
+    const word = /^\w+/.exec(request)?.[0].toUpperCase() ?? ''
+    if (word === 'BEGIN') return this.done('BEGIN', 'T')
+    if (word === 'COMMIT' && request.endsWith('CHAIN')) return this.done('COMMIT', 'T')
+    if (word === 'COMMIT' || word === 'ROLLBACK') return this.done(word, 'I')
+    return this.done(word === 'UPDATE' ? 'UPDATE 1' : word)
+  }
+}
+
+export interface FakeSession extends AsyncDisposable {
+  readonly client: RawClient
+  readonly backend: FakeBackend
+  readonly session: Session
+  /** What was logged as an error. */
+  readonly errors: string[]
+}
+
+/** Two ends of a connection. */
+async function pair(): Promise<[Socket, Socket]> {
+  const listener = createServer()
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const address = listener.address()
+  const accepted = once(listener, 'connection') as Promise<[Socket]>
+  const near = connect(typeof address === 'object' && address ? address.port : 0, '127.0.0.1')
+  const [far] = await accepted
+  listener.close()
+  near.pause()
+  return [near, far]
+}
+
+/** Nothing is known of this server's functions, but its writes are as plain as they look. */
+const harmlessToRepeat = (statement: ClassifiedStatement): ClassifiedStatement =>
+  statement.kind === 'write' ? { ...statement, retryable: true, opaque: false } : statement
+
+/** A session between a bare client and a scripted backend. */
+export async function fakeSession(
+  options: Pick<SessionOptions, 'gate'> & Partial<SessionOptions>,
+): Promise<FakeSession> {
+  await loadParser()
+  const classifier = createStatementClassifier({ harmless: nothingHarmless, cacheBytesMax: 1e5 })
+  const [backendSocket, served] = await pair()
+  const [clientSocket, sessionSide] = await pair()
+  sessionSide.pause()
+  const client = new RawClient(clientSocket)
+  clientSocket.resume()
+  const backend = new FakeBackend(served)
+  const errors: string[] = []
+  const session = runSession(
+    {
+      client: sessionSide,
+      clientLeftover: Buffer.alloc(0),
+      backend: backendSocket,
+      backendLeftover: Buffer.alloc(0),
+      backendPid: 1,
+      user: 'u',
+      database: 'd',
+      parameters: new Map(),
+      readOnlyWish: false,
+    },
+    {
+      classify: (text, facts) => ({ statements: classifier.classify(text, facts).statements.map(harmlessToRepeat) }),
+      functions,
+      journalSecret: '',
+      hasDeferrable: () => false,
+      cancelBackend: () => Promise.resolve(),
+      terminateBackend: () => {
+        backend.die()
+        return Promise.resolve()
+      },
+      committed: () => Promise.resolve(false),
+      onSequenceExhausted: () => Promise.reject(new Error('none')),
+      log: { warn: () => undefined, error: (_fields, text) => errors.push(text) },
+      ...options,
+    },
+  )
+  return {
+    client,
+    backend,
+    session,
+    errors,
+    [Symbol.asyncDispose]: async () => {
+      await client.end()
+      await session.closed
+      served.destroy()
+    },
+  }
+}
