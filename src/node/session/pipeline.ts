@@ -323,7 +323,6 @@ class BatchUnit {
       await core.rollbackWrap()
       if (error.sqlState === sequenceExhausted) {
         if (this.#retryable && core.out.holding) return { kind: 'exhausted', fields: error }
-        // Was shown, and can't be run again by us: the client's next attempt finds room.
         await newRange(core, error)
       }
       return this.#skipped()
