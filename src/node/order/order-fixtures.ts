@@ -77,7 +77,11 @@ export const appendId = (node: number, generation: number, number: number): Appe
 })
 
 export const fenceOf = (id: AppendId): FenceEntry => ({ kind: 'fence', ...id })
-export const groupOf = (id: AppendId, records: readonly WritesetRecord[]): GroupEntry => ({ kind: 'group', ...id, records })
+export const groupOf = (id: AppendId, records: readonly WritesetRecord[]): GroupEntry => ({
+  kind: 'group',
+  ...id,
+  records,
+})
 export const chunkOf = (id: AppendId, transaction: number, index: number, bytes = new Uint8Array(1)): ChunkEntry => ({
   kind: 'chunk',
   ...id,

@@ -26,7 +26,10 @@ test('applied is the end of the done prefix, whatever the order of completion', 
         const open = done.indexOf(false)
         equal(tracker.applied, start + (open < 0 ? done.length : open))
       }
-      deepEqual(told, told.toSorted((a, b) => a - b))
+      deepEqual(
+        told,
+        told.toSorted((a, b) => a - b),
+      )
       equal(new Set(told).size, told.length)
     }),
   )

@@ -162,7 +162,10 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
       const schemaChange = transaction.writes.size === rowNames.length
       const keys = [...transaction.writes.keys()].map((row) => packKey(row))
       keys.push(schemaChange ? ddlSchemaKey : rowSchemaKey)
-      assert(keys.every((key) => key.length === keyBytes), 'keys are packed')
+      assert(
+        keys.every((key) => key.length === keyBytes),
+        'keys are packed',
+      )
       await world.turn(agent)
       const large = !schemaChange && world.random(5) === 0
       const inline = { kind: 'inline', bytes: payloadOf(messages) } as const

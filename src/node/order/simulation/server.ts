@@ -54,7 +54,12 @@ export interface SimServer {
 }
 
 const changesOf = (xid: bigint): StreamedTransaction =>
-  ({ xid: Number(xid), aborted: false, onAborted: undefined, log: { dispose: () => undefined } }) as unknown as StreamedTransaction
+  ({
+    xid: Number(xid),
+    aborted: false,
+    onAborted: undefined,
+    log: { dispose: () => undefined },
+  }) as unknown as StreamedTransaction
 
 export const createSimServer = (): SimServer => {
   let commits: Commit[] = []

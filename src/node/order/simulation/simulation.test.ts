@@ -150,7 +150,11 @@ const check = async (seed: number, folder: string) => {
     const order = changing.map((commit) =>
       commit.xid === undefined ? commit.position : own.find(({ xid }) => xid === commit.xid)?.position,
     )
-    deepEqual(order, order.toSorted((a, b) => (a ?? NaN) - (b ?? NaN)), `n${number} committed in journal order`)
+    deepEqual(
+      order,
+      order.toSorted((a, b) => (a ?? NaN) - (b ?? NaN)),
+      `n${number} committed in journal order`,
+    )
   }
   const outcomes = { committed: 0, remote: 0, aborted: 0, refused: 0, untold: 0 }
   for (const one of told) {
@@ -171,7 +175,8 @@ const check = async (seed: number, folder: string) => {
 test('every schedule ends with equal nodes, each client told the truth, and no update lost', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'simulation-'))
   const only = Number(process.env['ALLWRITE_TEST_SEED'] ?? 0)
-  const seeds = only > 0 ? [only] : Array.from({ length: Number(process.env['ALLWRITE_TEST_SEEDS'] ?? 250) }, (_, i) => i + 1)
+  const seeds =
+    only > 0 ? [only] : Array.from({ length: Number(process.env['ALLWRITE_TEST_SEEDS'] ?? 250) }, (_, i) => i + 1)
   const sum = { committed: 0, remote: 0, aborted: 0, refused: 0, untold: 0 }
   try {
     for (const seed of seeds) {

@@ -1,0 +1,209 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { test } from 'node:test'
+import { deferred, type Deferred } from '../../core/deferred.ts'
+import { position, type Position } from '../../core/ids.ts'
+import type { Entry, WritesetRecord } from '../../core/writeset.ts'
+import type { ApplyBatch, Publisher } from '../apply/publisher.ts'
+import { createExecutor } from './executor.ts'
+import type { Judged } from './judge.ts'
+import { appendId, fenceOf, groupOf, makePending, makeRecord, settleTasks } from './order-fixtures.ts'
+import { createOrderTracker } from './order-tracker.ts'
+import type { Pending } from './pending.ts'
+
+const setUp = (committedBefore = (_: WritesetRecord) => Promise.resolve(false)) => {
+  const log: string[] = []
+  const batches: ApplyBatch[] = []
+  let applied = position(0)
+  let waiters: Deferred<void>[] = []
+  const publisher = {
+    send: (batch: ApplyBatch) => {
+      batches.push(batch)
+      log.push(`send ${batch.position}: ${batch.records.map(({ xid }) => xid).join()}`)
+    },
+    get applied() {
+      return applied
+    },
+    get outstanding() {
+      return batches.length
+    },
+    idle: () => {
+      if (batches.length === 0) return Promise.resolve()
+      const waiter = deferred<void>()
+      waiters.push(waiter)
+      return waiter.promise
+    },
+    forgetRelations: () => void log.push('forget'),
+  } as unknown as Publisher
+  const tracker = createOrderTracker(position(0), (at) => log.push(`applied ${at}`))
+  const executor = createExecutor({
+    tracker,
+    publisher,
+    readChunks: () => {
+      throw new Error('nothing is large here')
+    },
+    applyBySql: (at: Position, records) => {
+      log.push(`sql ${at}: ${records.map(({ xid }) => xid).join()}`)
+      return Promise.resolve()
+    },
+    committedBefore,
+    isOwnNode: ({ entry }) => entry.node === 1,
+    onSchemaChange: () => {
+      log.push('schema')
+      return Promise.resolve()
+    },
+    heartbeatBatch: (at) => ({ position: at, records: [], write: () => undefined }),
+    onBusy: (busy) => void log.push(busy ? 'busy' : 'quiet'),
+  })
+  const running = executor.run()
+  /** The worker has committed its first batch. */
+  const workerDone = async (): Promise<void> => {
+    const batch = batches.shift()
+    ok(batch)
+    applied = batch.position
+    executor.applied(applied)
+    if (batches.length === 0) for (const waiter of waiters) waiter.resolve()
+    if (batches.length === 0) waiters = []
+    await settleTasks()
+  }
+  const take = (): string[] => log.splice(0)
+  return { batches, executor, publisher, tracker, running, workerDone, take }
+}
+
+let at = 0
+const judgedOf = (entry: Entry, committed: readonly number[], own?: readonly Pending[]): Judged => ({
+  position: position((at += 1)),
+  entry,
+  committed,
+  own,
+  byteLength: 100,
+})
+
+const remote = (...xids: number[]): Judged => {
+  const entry = groupOf(
+    appendId(2, 1, 1),
+    xids.map((xid) => makeRecord({ xid })),
+  )
+  return judgedOf(
+    entry,
+    xids.map((_, i) => i),
+  )
+}
+
+const own = (record: WritesetRecord, commit: () => Promise<boolean>): { judged: Judged; pending: Pending } => {
+  const pending = makePending(record, { backendPid: 1, commit, abort: () => Promise.resolve() })
+  return { judged: judgedOf(groupOf(appendId(1, 1, 1), [record]), [0], [pending]), pending }
+}
+
+test('consecutive remote groups go as one transaction, which completes all their positions', async () => {
+  at = 0
+  const { executor, workerDone, take } = setUp()
+  void executor.push(remote(1, 2))
+  void executor.push(judgedOf(fenceOf(appendId(2, 1, 0)), []))
+  void executor.push(remote(3))
+  await settleTasks()
+  deepEqual(take(), ['busy', 'send 3: 1,2,3'])
+  deepEqual(
+    executor.applying.map(({ position }) => position),
+    [1, 3],
+  )
+  await workerDone()
+  deepEqual(take(), ['applied 3', 'quiet'])
+  deepEqual(executor.applying, [])
+})
+
+test('an own group commits only when all before it is applied, and nothing goes out before it has', async () => {
+  at = 0
+  const { executor, workerDone, take } = setUp()
+  const commits = deferred<boolean>()
+  let asked = false
+  const mine = { ...own(makeRecord({ xid: 7 }), () => ((asked = true), commits.promise)) }
+  void executor.push({ ...remote(1), position: position(1) })
+  void executor.push({ ...mine.judged, position: position(2) })
+  void executor.push({ ...remote(3), position: position(3) })
+  await settleTasks()
+  deepEqual([take(), asked], [['busy', 'send 1: 1'], false])
+  await workerDone()
+  deepEqual([take(), asked], [['applied 1', 'quiet'], true])
+  commits.resolve(true)
+  deepEqual(await mine.pending.outcome.promise, { kind: 'committed', position: 2, local: true })
+  await settleTasks()
+  deepEqual(take(), ['applied 2', 'busy', 'send 3: 3'])
+})
+
+test('an own record that was lost is applied from the journal, at its position, before its client is told', async () => {
+  at = 0
+  const { batches, executor, workerDone, take } = setUp()
+  const { judged, pending } = own(makeRecord({ xid: 7 }), () => Promise.resolve(false))
+  let told = false
+  void pending.outcome.promise.then(() => (told = true))
+  void executor.push(judged)
+  await settleTasks()
+  equal(told, false)
+  ok(judged.entry.kind === 'group')
+  equal(batches[0]?.records[0], judged.entry.records[0], 'the record as the journal has it')
+  await workerDone()
+  deepEqual(await pending.outcome.promise, { kind: 'committed', position: 1, local: false })
+  deepEqual(take(), ['busy', 'send 1: 7', 'applied 1', 'quiet'])
+})
+
+test('a schema change runs by SQL when all before it is applied, and catalogs are read before anything goes on', async () => {
+  at = 0
+  const { executor, workerDone, take } = setUp()
+  const ddl = makeRecord({ xid: 5, schemaChange: true })
+  void executor.push(remote(1))
+  void executor.push(judgedOf(groupOf(appendId(2, 1, 1), [ddl]), [0]))
+  await settleTasks()
+  deepEqual(take(), ['busy', 'send 1: 1'])
+  await workerDone()
+  deepEqual(take(), ['applied 1', 'quiet', 'busy', 'sql 2: 5', 'quiet', 'forget', 'schema', 'applied 2'])
+})
+
+test('records of an older incarnation are applied only where the server did not commit them', async () => {
+  at = 0
+  const { executor, workerDone, take } = setUp((record) => Promise.resolve(record.xid === 1n))
+  const records = [1, 2].map((xid) => makeRecord({ xid }))
+  void executor.push(judgedOf(groupOf(appendId(1, 1, 1), records), [0, 1]))
+  await settleTasks()
+  deepEqual(take(), ['busy', 'send 1: 2'])
+  await workerDone()
+  deepEqual(take(), ['applied 1', 'quiet'])
+})
+
+test('a heartbeat never repeats a position that the worker has, and never overtakes', async () => {
+  at = 0
+  const { executor, workerDone, take } = setUp()
+  executor.heartbeat()
+  await settleTasks()
+  deepEqual(take(), [])
+  void executor.push(remote(1))
+  await settleTasks()
+  executor.heartbeat()
+  await settleTasks()
+  deepEqual(take(), ['busy', 'send 1: 1'], 'not while something is on its way')
+  await workerDone()
+  executor.heartbeat()
+  await settleTasks()
+  deepEqual(take(), ['applied 1', 'quiet'], 'the worker stands there already')
+  void executor.push(judgedOf(fenceOf(appendId(2, 1, 0)), []))
+  await settleTasks()
+  executor.heartbeat()
+  await settleTasks()
+  deepEqual(take(), ['applied 2', 'busy', 'send 2: '])
+})
+
+test('a full queue holds the reader back until half of it is done; closing lets it go', async () => {
+  at = 0
+  const { executor, running } = setUp()
+  const fill = (): Promise<void> | void => {
+    for (;;) {
+      const full = executor.push({ ...remote(1), byteLength: 1024 * 1024 })
+      if (full !== undefined) return full
+    }
+  }
+  const full = fill()
+  ok(full)
+  ok(executor.queued >= 30 && executor.queued < 40)
+  executor.close()
+  await full
+  await running
+})
