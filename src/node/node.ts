@@ -57,6 +57,8 @@ const publisherPort = 5433
 /** Own groups in a row after which the worker's origin is moved on, and the time after which it is anyway (RULES 10). */
 const heartbeatPositions = 4_096
 const housekeepingMs = 1_000
+/** How long a transaction waits for the schema change that it has met, ms. Reading the catalog takes some 20. */
+const schemaSettledMsMax = 500
 /** Verdicts of statements, by text. */
 const classifierBytesMax = 16 * 1024 * 1024
 
@@ -339,6 +341,10 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
         pause: () => new Promise((resolve) => setImmediate(resolve)),
       }),
     describeKey: (record, keyIndex) => schema.describe(record, keyIndex),
+    schemaSettled: () =>
+      tracker
+        .whenApplied(toPosition(tracker.applied + 1), AbortSignal.timeout(schemaSettledMsMax))
+        .catch(() => undefined),
     stillOpen: (pid, xid) => inspector.stillOpen(pid, xid),
   })
 

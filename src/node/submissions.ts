@@ -23,6 +23,8 @@ export interface SubmissionsOptions {
   readonly applied: () => Position
   readonly build: (transaction: StreamedTransaction) => Promise<Writeset>
   readonly describeKey: (record: WritesetRecord, keyIndex: number) => ReturnType<Pending['describeKey']>
+  /** Resolves when a schema change that is being applied counts as applied, or soon in any case. */
+  readonly schemaSettled: () => Promise<void>
   /** Is this transaction still open in this backend, holding its locks? Asked after a large writeset was sent ahead. */
   readonly stillOpen: (backendPid: number, xid: bigint) => Promise<boolean>
 }
@@ -32,6 +34,17 @@ export interface Submissions {
   register(participant: Participant): () => void
   /** Rolls a session back; undefined when the pid is none of ours. */
   abort(backendPid: number, conflict: Conflict): Promise<void> | undefined
+}
+
+/** The changes name a relation as this node's catalog does not have it yet (capture/keys.ts). */
+const isStaleCatalog = (error: AllwriteError): boolean => error.code === 'unavailable' && error.sqlState === '40001'
+
+const schemaConflict: Conflict = {
+  table: 'schema',
+  key: undefined,
+  winner: undefined,
+  position: undefined,
+  reason: 'certification',
 }
 
 interface Underway {
@@ -108,8 +121,12 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       underway.set(submission.participant, state)
       try {
         return await submitCaptured(submission, state)
-      } catch (error) {
-        return { kind: 'refused', error: AllwriteError.from(error) }
+      } catch (thrown) {
+        const error = AllwriteError.from(thrown)
+        if (!isStaleCatalog(error)) return { kind: 'refused', error }
+        // A schema change is visible here before its position counts as applied. Started anew behind it, it can be certified.
+        await options.schemaSettled()
+        return { kind: 'aborted', conflict: state.lost ?? schemaConflict }
       } finally {
         underway.delete(submission.participant)
       }

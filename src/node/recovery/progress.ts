@@ -49,5 +49,8 @@ export const transactionCommitted = async (query: Query, id: Xid): Promise<boole
   const status = rows[0]?.['status']
   if (status === 'committed') return true
   if (status === 'aborted') return false
-  throw new AllwriteError('postgres', `the server can't tell whether its transaction ${id} committed (${status ?? 'too old'})`)
+  throw new AllwriteError(
+    'postgres',
+    `the server can't tell whether its transaction ${id} committed (${status ?? 'too old'})`,
+  )
 }

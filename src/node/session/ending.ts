@@ -117,6 +117,8 @@ export class Ending {
       if (!(thrown instanceof TransactionAborted)) throw thrown
       const conflict = await core.aborted()
       assert(conflict, 'an aborted transaction has a conflict')
+      // The abort came before the COMMIT: a failed block stands for the client's, and its COMMIT ends that as well.
+      if (core.state === 'failed') core.followStatus(await core.hidden('ROLLBACK'))
       return { kind: 'conflict', conflict }
     } finally {
       if (nonce !== undefined) gate.discardNonce(nonce)
