@@ -12,8 +12,18 @@ import type { Pending } from './order/pending.ts'
 import type { Conflict, Outcome, Participant } from './session/contract.ts'
 import { createSubmissions } from './submissions.ts'
 
-const bruteForce: Conflict = { table: 't', key: undefined, winner: undefined, position: undefined, reason: 'brute_force' }
-const inline = { changes: { kind: 'inline', bytes: new Uint8Array(0) }, keys: new Uint8Array(9), schemaChange: false } as const
+const bruteForce: Conflict = {
+  table: 't',
+  key: undefined,
+  winner: undefined,
+  position: undefined,
+  reason: 'brute_force',
+}
+const inline = {
+  changes: { kind: 'inline', bytes: new Uint8Array(0) },
+  keys: new Uint8Array(9),
+  schemaChange: false,
+} as const
 const chunked = {
   ...inline,
   changes: { kind: 'chunked', transaction: 1, chunks: 1, first: position(1), last: position(1), byteLength: 1 },

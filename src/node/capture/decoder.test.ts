@@ -138,7 +138,10 @@ test('what writes around the agent trips: behind the capture message, or committ
   capture('n', 10n)
   stream(10, insertMessage(500, ['2'], 10))
   stream(10, truncateMessage([500], 0, 10))
-  deepEqual(tripwires, ['10: a row was written behind the capture message', '10: a table was truncated behind the capture message'])
+  deepEqual(tripwires, [
+    '10: a row was written behind the capture message',
+    '10: a table was truncated behind the capture message',
+  ])
   feed(beginMessage(20), relationMessage(500, t), insertMessage(500, ['3']), commitMessage())
   equal(tripwires[2], '20: a transaction with row changes committed uncaptured')
   feed(beginMessage(21), commitMessage())
@@ -163,7 +166,7 @@ test('the rollback of a captured transaction is told: its locks are free for who
   deepEqual([told, transaction.aborted], [0, false], 'a savepoint is not all of it')
   feed(streamAbort(10, 10))
   deepEqual([told, transaction.aborted, decoder.openTransactions], [1, true, 0])
-  equal(frames(transaction).length, 2, 'the log is still the caller\'s')
+  equal(frames(transaction).length, 2, "the log is still the caller's")
 })
 
 test('spool files go with their transaction, captured ones with who disposes them', () => {
