@@ -176,6 +176,7 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
         empty: false,
       }
     },
+    schemaSettled: () => Promise.resolve(),
     describeKey: () => undefined,
     async stillOpen(_pid, xid) {
       await world.turn(agent)
