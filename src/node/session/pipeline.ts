@@ -384,9 +384,13 @@ class BatchUnit {
     this.#executed = false
     if (core.state === 'idle' && !inWrap) return this.#asItIs(bytes, statement)
     if (inWrap && statement.chain) return this.#refuse(needsBlockError('COMMIT AND CHAIN'))
-    if (!this.#segment.empty) {
-      const failed = await this.#send(false)
+    const alone = this.#segment.runs.length === 0
+    try {
+      const failed = this.#segment.empty ? undefined : await this.#send(false)
       if (failed) return failed
+    } catch (thrown) {
+      // Only its own Parse and Bind were on their way: it is the COMMIT that fails, and that ends the block.
+      if (!(thrown instanceof TransactionAborted) || !alone) throw thrown
     }
     const failure = await core.end(statement.chain)
     if (failure) return this.#failure(failure)
