@@ -17,7 +17,7 @@ import { AllwriteError, assert } from '../../core/errors.ts'
 import { parseErrorFields, type ErrorFields } from '../../wire/pgwire/errors.ts'
 import { backendRules, FrameScanner, Part, typeByte } from '../../wire/pgwire/frames.ts'
 import { readFunctionValue, readParameter, readTag } from '../../wire/pgwire/messages.ts'
-import type { ClientOutput } from './output.ts'
+import { joinBytesMax, type ClientOutput } from './output.ts'
 
 /** The backend's connection is gone. */
 export class BackendLost extends Error {
@@ -70,7 +70,8 @@ export interface Answer {
   readonly complete: Buffer | undefined
 }
 
-interface Cycle extends CycleOptions {
+interface Cycle {
+  readonly options: CycleOptions
   result: { -readonly [Field in keyof Answer]: Answer[Field] }
   /** Set by `discard`: nothing of its results is shown any more. */
   discarded: boolean
@@ -116,6 +117,8 @@ export class Channel {
   #fatal: Buffer | undefined
   #lost = false
   #pauseWanted = false
+  #corks = 0
+  #corked: Buffer[] = []
   #paused = false
   #deferred: Buffer[] | undefined
   /** Whether the frame that is arriving in parts is shown. */
@@ -164,7 +167,7 @@ export class Channel {
 
   #applyPause(): void {
     const cycle = this.#cycles[0]
-    const paused = this.#pauseWanted && (cycle === undefined || (cycle.show && !cycle.discarded))
+    const paused = this.#pauseWanted && (cycle === undefined || (cycle.options.show && !cycle.discarded))
     if (paused === this.#paused) return
     this.#paused = paused
     if (paused) this.#socket.pause()
@@ -187,7 +190,7 @@ export class Channel {
         readyShown: false,
         complete: undefined,
       }
-      this.#cycles.push({ ...options, result, discarded: false, withheld: false, resolve, reject })
+      this.#cycles.push({ options, result, discarded: false, withheld: false, resolve, reject })
       if (this.#pauseWanted) this.#applyPause()
     })
   }
@@ -195,20 +198,38 @@ export class Channel {
   /** Sends bytes. False: the backend is slow, `drained` tells when to go on. */
   write(bytes: Buffer | readonly Buffer[]): boolean {
     if (this.#lost || this.#socket.destroyed) return true
-    if (Buffer.isBuffer(bytes)) return this.#socket.write(bytes)
-    let free = true
-    this.#socket.cork()
-    for (const slice of bytes) free = this.#socket.write(slice)
-    this.#socket.uncork()
-    return free
+    const slices = Buffer.isBuffer(bytes) ? [bytes] : bytes
+    if (this.#corks === 0) return this.#writeAll(slices)
+    this.#corked.push(...slices)
+    return true
   }
 
+  /** What is written until `uncork` goes out in one write: the backend wakes up once. */
   cork(): void {
-    this.#socket.cork()
+    this.#corks += 1
   }
 
   uncork(): void {
+    assert(this.#corks > 0, 'uncork follows cork')
+    this.#corks -= 1
+    if (this.#corks > 0 || this.#corked.length === 0) return
+    const slices = this.#corked
+    this.#corked = []
+    if (!this.#lost && !this.#socket.destroyed) this.#writeAll(slices)
+  }
+
+  #writeAll(slices: readonly Buffer[]): boolean {
+    const [first] = slices
+    if (first === undefined) return true
+    if (slices.length === 1) return this.#socket.write(first)
+    // One small copy costs less than a vectored write.
+    const bytes = slices.reduce((sum, slice) => sum + slice.length, 0)
+    if (bytes <= joinBytesMax) return this.#socket.write(Buffer.concat(slices, bytes))
+    let free = true
+    this.#socket.cork()
+    for (const slice of slices) free = this.#socket.write(slice)
     this.#socket.uncork()
+    return free
   }
 
   /** Calls back once when the backend has taken what was written, or is gone. */
@@ -260,7 +281,7 @@ export class Channel {
       if (this.#partShown) this.#out.append(buffer, start, end)
       return
     }
-    const shown = cycle !== undefined && cycle.show && !cycle.discarded
+    const shown = cycle !== undefined && cycle.options.show && !cycle.discarded
     switch (kind) {
       case type.ready:
         this.#ready(buffer, start, end)
@@ -288,15 +309,15 @@ export class Channel {
         return
       }
       case type.copyIn:
-        cycle?.copyIn?.()
+        cycle?.options.copyIn?.()
         break
       default:
         break
     }
-    const instead = cycle?.track && tracked[kind] === 1 ? cycle.track(kind) : undefined
+    const instead = cycle?.options.track && tracked[kind] === 1 ? cycle.options.track(kind) : undefined
     this.#partShown = shown
     if (!shown) return
-    if (cycle.keepComplete && (kind === type.complete || kind === type.value)) {
+    if (cycle.options.keepComplete && (kind === type.complete || kind === type.value)) {
       cycle.result.complete = buffer.subarray(start, end)
       this.defer()
       return
@@ -311,7 +332,7 @@ export class Channel {
     const cycle = this.#cycles.shift()
     if (!cycle) return
     cycle.result.status = buffer[end - 1] ?? 0
-    if (cycle.ready && !cycle.discarded && !cycle.withheld) {
+    if (cycle.options.ready && !cycle.discarded && !cycle.withheld) {
       cycle.result.readyShown = true
       this.#out.append(buffer, start, end)
     }
@@ -329,17 +350,17 @@ export class Channel {
     if (!cycle) return
     cycle.result.error = fields
     cycle.result.errorFrame = frame
-    cycle.track?.(type.error)
-    cycle.failed?.()
-    if (!cycle.show || cycle.discarded) return
-    const shown = cycle.error ? cycle.error(fields, frame) : frame
+    cycle.options.track?.(type.error)
+    cycle.options.failed?.()
+    if (!cycle.options.show || cycle.discarded) return
+    const shown = cycle.options.error ? cycle.options.error(fields, frame) : frame
     if (shown) this.#out.push(shown)
     else cycle.withheld = true
   }
 
   #notice(cycle: Cycle | undefined, buffer: Buffer, start: number, end: number): void {
     if (cycle?.discarded) return
-    if (cycle?.dropNotice?.(parseErrorFields(buffer.subarray(start + 5, end)))) return
+    if (cycle?.options.dropNotice?.(parseErrorFields(buffer.subarray(start + 5, end)))) return
     this.#out.append(buffer, start, end)
   }
 

@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 /** Results held back for a retry, bytes. Beyond it they go out and the unit is not retried (RULES 13). */
 export const heldBytesMax = 256 * 1024
 /** Slices up to this are joined into one buffer for one write, bytes; larger gathers are written with writev. */
-const joinBytesMax = 16 * 1024
+export const joinBytesMax = 16 * 1024
 /** A gather beyond this is written at once, bytes. */
 const gatherBytesMax = 256 * 1024
 
