@@ -62,6 +62,8 @@ export const startTestServer = async (): Promise<TestServer> => {
   const connect = async (): Promise<pg.Client> => {
     const client = await server.connect('test')
     clients.push(client)
+    // "$user" would be schema allwrite.
+    await client.query('SET search_path = public')
     return client
   }
   const admin = await connect()
