@@ -10,7 +10,7 @@ import { appendId, fenceOf, groupOf, makePending, makeRecord, settleTasks } from
 import { createOrderTracker } from './order-tracker.ts'
 import type { Pending } from './pending.ts'
 
-const setUp = (committedBefore = (_: WritesetRecord) => Promise.resolve(false)) => {
+const setUp = (committedBefore: (record: WritesetRecord) => Promise<boolean> = () => Promise.resolve(false)) => {
   const log: string[] = []
   const batches: ApplyBatch[] = []
   let applied = position(0)
