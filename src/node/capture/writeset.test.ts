@@ -1,0 +1,179 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { position } from '../../core/ids.ts'
+import {
+  deleteMessage,
+  emittedMessage,
+  insertMessage,
+  payloadOf,
+  relationBody,
+  relationMessage,
+  streamAbort,
+  streamStart,
+  streamStop,
+  truncateMessage,
+} from '../../wire/pgoutput/pgoutput-fixtures.ts'
+import { createMessageJoiner, forEachMessage } from '../apply/frames.ts'
+import { createDecoder, type StreamedTransaction } from './decoder.ts'
+import type { RecordKeys } from './keys.ts'
+import { buildWriteset, writesetBytesMax } from './writeset.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'writeset-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+const t = relationBody('public', 't', 'd', [
+  ['id', 23, true],
+  ['v', 25, false],
+])
+const ddl = relationBody('allwrite', 'ddl', 'd', [['statement', 25, false]])
+
+/** A captured transaction with these changes, as the decoder makes it. */
+const transactionOf = (changes: readonly Buffer[], rolledBack: readonly number[] = []): StreamedTransaction => {
+  let captured: StreamedTransaction | undefined
+  const decoder = createDecoder(
+    {
+      onCapture: (_nonce, _xid, transaction) => void (captured = transaction),
+      onCommit: () => undefined,
+      onTripwire: () => undefined,
+    },
+    () => join(folder, 'spool'),
+  )
+  const feed = (message: Buffer): void => decoder.message(message, 0, message.length)
+  feed(streamStart(10))
+  changes.forEach(feed)
+  feed(streamStop())
+  for (const subxid of rolledBack) feed(streamAbort(10, subxid))
+  feed(emittedMessage('allwrite', 'nonce 10'))
+  ok(captured)
+  return captured
+}
+
+const build = async (transaction: StreamedTransaction) => {
+  const seen: string[] = []
+  const chunks: { transaction: number; index: number; bytes: Uint8Array }[] = []
+  const keys: RecordKeys = {
+    row: (relation, change) => void seen.push(`${change.kind} ${relation.name}`),
+    truncate: (relation) => void seen.push(`truncate ${relation.name}`),
+    lockTable: () => undefined,
+    everyTable: () => undefined,
+    lockRow: () => undefined,
+    pack: () => Uint8Array.of(1),
+  }
+  try {
+    const writeset = await buildWriteset(transaction, {
+      keys,
+      statementOf: (_, change) => ({
+        statement: { text: Buffer.from(change.new?.[0] ?? []).toString(), role: 'r', settings: {} },
+        tables: [{ schema: 'public', name: 'altered' }],
+        kind: 'alter table',
+      }),
+      appendChunk: (number, index, bytes) => {
+        chunks.push({ transaction: number, index, bytes })
+        // Others' entries lie between.
+        return Promise.resolve(position(100 + 3 * chunks.length))
+      },
+      transactionNumber: () => 7,
+      pause: () => Promise.resolve(),
+    })
+    return { writeset, seen, chunks }
+  } finally {
+    transaction.log.dispose()
+  }
+}
+
+const messagesOf = (bytes: Uint8Array): Buffer[] => {
+  const got: Buffer[] = []
+  forEachMessage(bytes, (message) => got.push(Buffer.from(message)))
+  return got
+}
+
+test('a small transaction travels inline: its changes in order, each with its keys', async () => {
+  const { writeset, seen } = await build(
+    transactionOf([
+      relationMessage(500, t, 10),
+      insertMessage(500, ['1', 'a'], 10),
+      truncateMessage([500], 0, 10),
+      deleteMessage(500, 'K', ['1', null], 10),
+    ]),
+  )
+  deepEqual(seen, ['insert t', 'truncate t', 'delete t'])
+  ok(writeset.changes.kind === 'inline')
+  deepEqual(messagesOf(writeset.changes.bytes), [
+    relationMessage(0, t),
+    insertMessage(0, ['1', 'a']),
+    truncateMessage([0], 0),
+    deleteMessage(0, 'K', ['1', null]),
+  ])
+  deepEqual([writeset.schemaChange, writeset.empty, writeset.keys], [false, false, Uint8Array.of(1)])
+})
+
+test('rows of the statement table become statements; their table stays at home', async () => {
+  const { writeset, seen } = await build(
+    transactionOf([
+      relationMessage(9, ddl, 10),
+      insertMessage(9, ['ALTER TABLE altered'], 10),
+      relationMessage(500, t, 10),
+      insertMessage(500, ['1', 'a'], 10),
+      deleteMessage(9, 'K', ['old'], 10),
+    ]),
+  )
+  deepEqual(seen, ['truncate altered', 'insert t'])
+  equal(writeset.schemaChange, true)
+  ok(writeset.changes.kind === 'inline')
+  const messages = messagesOf(writeset.changes.bytes)
+  const statements = messages.filter((message) => message.toString('latin1', 0, 1) === 'Q')
+  deepEqual(
+    statements.map((message) => JSON.parse(message.toString('utf8', 1)) as unknown),
+    [{ text: 'ALTER TABLE altered', role: 'r', settings: {} }],
+  )
+  equal(messages.filter((message) => message.toString('latin1', 0, 1) === 'D').length, 0)
+})
+
+test('what was rolled back does not travel, and nothing left is empty', async () => {
+  const changes = [relationMessage(500, t, 12), insertMessage(500, ['1', 'a'], 12)]
+  const { writeset, seen } = await build(transactionOf(changes, [12]))
+  deepEqual([writeset.empty, seen], [true, []])
+})
+
+test('a large transaction travels in chunks, which together are its changes', async () => {
+  // More than a chunk in a message, and many messages in a chunk.
+  const values = [...Array.from({ length: 900 }, (_, i) => 'x'.repeat(1 + i * 3)), 'y'.repeat(2_500_000), 'z']
+  const { writeset, chunks, seen } = await build(
+    transactionOf([
+      relationMessage(500, t, 10),
+      ...values.map((value, i) => insertMessage(500, [String(i), value], 10)),
+    ]),
+  )
+  const { changes } = writeset
+  ok(changes.kind === 'chunked')
+  equal(seen.length, values.length)
+  deepEqual(
+    chunks.map(({ transaction, index }) => [transaction, index]),
+    chunks.map((_, i) => [7, i]),
+  )
+  deepEqual(
+    [changes.transaction, changes.chunks, changes.first, changes.last],
+    [7, chunks.length, 103, 100 + 3 * chunks.length],
+  )
+  ok(chunks.length > 2 && chunks.every(({ bytes }) => bytes.length <= 1024 * 1024))
+  equal(
+    changes.byteLength,
+    chunks.reduce((sum, { bytes }) => sum + bytes.length, 0),
+  )
+  const got: Buffer[] = []
+  const joiner = createMessageJoiner((message) => got.push(Buffer.from(message)))
+  for (const { bytes } of chunks) joiner.push(bytes)
+  joiner.end()
+  const expected = payloadOf([relationMessage(0, t), ...values.map((value, i) => insertMessage(0, [String(i), value]))])
+  ok(payloadOf(got).equals(expected))
+})
+
+test('a transaction beyond the limit is refused before a byte of it is sent', async () => {
+  const transaction = transactionOf([relationMessage(500, t, 10), insertMessage(500, ['1', 'a'], 10)])
+  const huge = { ...transaction, log: { byteLength: writesetBytesMax + 1, spooled: true, dispose: () => undefined } }
+  await rejects(build(huge as unknown as StreamedTransaction), { code: 'too_large', sqlState: '54000' })
+  transaction.log.dispose()
+})
