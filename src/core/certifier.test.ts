@@ -135,14 +135,41 @@ test('a latecomer with one window and the fences judges like a node that has rea
   )
 })
 
-test('a gap, a repeat, too short a restore and a late restore are stopped', () => {
+test('a gap, a repeat and a late restore are stopped', () => {
   const fence: Entry = { kind: 'fence', node: nodeId(1), incarnation: incarnation(1), number: 0 }
   assert.throws(() => createCertifier().judge(position(2), fence), InvariantError)
-  assert.throws(() => createCertifier({ window: 5, after: position(10) }).judge(position(11), fence), InvariantError)
   const certifier = createCertifier()
   certifier.judge(position(1), fence)
   assert.throws(() => certifier.judge(position(1), fence), InvariantError)
   assert.throws(() => certifier.restore(position(2), fence, []), InvariantError)
+})
+
+test('a record that read before what the journal still held is refused, never guessed; later ones are judged', () => {
+  const id = { node: nodeId(1), incarnation: incarnation(1), number: 0 }
+  const group = (early: number, late: number): Entry => ({
+    kind: 'group',
+    ...id,
+    records: [
+      {
+        xid: xid(1n),
+        early: position(early),
+        late: position(late),
+        schemaChange: false,
+        keys: new Uint8Array(9),
+        changes: { kind: 'inline', bytes: new Uint8Array(0) },
+      },
+    ],
+  })
+  const cut = () => {
+    const certifier = createCertifier({ window: 5, after: position(10) })
+    certifier.judge(position(11), { kind: 'fence', ...id })
+    return certifier
+  }
+  assert.deepEqual(cut().judge(position(12), group(10, 11)), [{ kind: 'commit' }])
+  assert.throws(
+    () => cut().judge(position(12), group(9, 11)),
+    (error) => error instanceof AllwriteError && error.code === 'position_trimmed',
+  )
 })
 
 test('rules of an unknown version are refused', () => {

@@ -7,7 +7,8 @@
  * 1. Every entry of the journal is given exactly once, in order, without a gap, fences and chunks too: to `restore` where its
  *    verdicts are known already (a snapshot, a checkpoint), to `judge` where they are not. No `restore` after a `judge`.
  * 2. A certifier that does not start at position 1 is told where it starts (`after`) and which fences came before
- *    (`fences`), and is given at least one window of entries through `restore` before its first `judge` (asserted; RULES 9).
+ *    (`fences`), and is given what the journal still holds of one window through `restore` before its first `judge`. A record that
+ *    read before what it was given is refused (`position_trimmed`), never guessed (RULES 9).
  * 3. All nodes use the same window and version at the same position.
  *
  * What decides, for the entry at position P with window W, in this order:
@@ -137,6 +138,7 @@ export const createCertifier = (options: CertifierOptions = {}): Certifier => {
       if (record.early > record.late || record.late >= current)
         return abort('void', undefined, group.node, fence.position)
       if (record.keys.length > 0 && record.early < floor) return abort('too_old', undefined, undefined, floor)
+      if (record.keys.length > 0 && record.early < after) throw unjudgeable(current, record.early, after)
       const lost = firstConflict(index, record)
       if (lost === undefined) return commit
       return abort('certification', lost.keyIndex, nodeId(nodes[lost.position % window]!), lost.position)
@@ -151,7 +153,6 @@ export const createCertifier = (options: CertifierOptions = {}): Certifier => {
     judge(at, entry) {
       begin(at, entry)
       judging = true
-      assert(after <= floorAt(at), 'a latecomer restores a whole window before it judges')
       return entry.kind === 'group' ? judgeGroup(entry) : []
     },
     restore(at, entry, abortedIndexes) {
@@ -182,6 +183,13 @@ const abort = (
   winner: NodeId | undefined,
   position: Position,
 ): Verdict => ({ kind: 'abort', conflict: { reason, keyIndex, winner, position } })
+
+/** The others saw what stood there and may have found a conflict: guessing would part this node from them. */
+const unjudgeable = (at: Position, early: Position, after: Position): AllwriteError =>
+  new AllwriteError('position_trimmed', `position ${at} can't be certified here: it read at ${early}`, {
+    detail: `What this node has read of the journal begins behind position ${after}.`,
+    hint: 'The node must be rebuilt from a copy of another node.',
+  })
 
 const firstConflict = (
   index: KeyIndex,

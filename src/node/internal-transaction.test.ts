@@ -49,6 +49,7 @@ const setUp = () => {
   const watched = new Set<string>()
   const gate: NodeGate = {
     applied: () => position(7),
+    committing: () => position(7),
     whenApplied: () => Promise.resolve(),
     captureNonce() {
       const nonce = String((nonces += 1))

@@ -74,6 +74,7 @@ export const createInternalTransactions = (
       const result = await client.query<Record<string, unknown>>(sql, [...values])
       // Behind an abort's ROLLBACK there is no transaction to capture: "nothing written" would pass for success.
       if (!inTransaction) throw new Error('the transaction was rolled back')
+      if (gate.committing() > gate.applied()) await gate.whenApplied(gate.committing())
       const late = gate.applied()
       const captured = await client.query<{ xid: string | null }>('SELECT allwrite.capture($1) AS xid', [nonce])
       if (captured.rows[0]?.xid == null) {

@@ -16,7 +16,13 @@ import { join } from 'node:path'
 import { windowDefault } from '../core/certifier.ts'
 import { decodeEntry } from '../core/entry.ts'
 import { AllwriteError, assert } from '../core/errors.ts'
-import { incarnation as toIncarnation, nodeName, position as toPosition, type NodeId, type Position } from '../core/ids.ts'
+import {
+  incarnation as toIncarnation,
+  nodeName,
+  position as toPosition,
+  type NodeId,
+  type Position,
+} from '../core/ids.ts'
 import type { WritesetRecord } from '../core/writeset.ts'
 import type { Journal } from '../journal/contract.ts'
 import { createBlockerWatch } from './apply/blockers.ts'
@@ -49,7 +55,12 @@ import {
 } from './server.ts'
 import { connectBackend } from './session/backend.ts'
 import type { Conflict, NodeGate } from './session/contract.ts'
-import { createStatementClassifier, loadParser, nothingHarmless, type StatementClassifier } from './session/statement/index.ts'
+import {
+  createStatementClassifier,
+  loadParser,
+  nothingHarmless,
+  type StatementClassifier,
+} from './session/statement/index.ts'
 import { createSubmissions } from './submissions.ts'
 
 /** Names the publisher's socket, in libpq's way. */
@@ -175,7 +186,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
 
   const admin = await server.connect('control')
   const adminQuery = queryOf(admin)
-  await admin.query("SET default_transaction_read_only = off; SET session_replication_role = replica")
+  await admin.query('SET default_transaction_read_only = off; SET session_replication_role = replica')
   await installSchema(admin, { agentSecret: options.agentSecret })
   await admin.query(appRoleSql(options.appRole.name, options.appRole.verifier))
   await admin.query('INSERT INTO allwrite.heartbeat VALUES ($1, 0) ON CONFLICT DO NOTHING', [node])
@@ -194,14 +205,22 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   const start = await originPosition(adminQuery, [origin, sqlOriginName])
   const tail = await journal.tail(closing.signal)
   if (start > tail.last) {
-    throw new AllwriteError('journal_corrupt', `node ${name} holds position ${start}, the journal ends at ${tail.last}`, {
-      hint: 'The journal of this cluster was replaced or lost entries. Nothing was changed; restore the journal.',
-    })
+    throw new AllwriteError(
+      'journal_corrupt',
+      `node ${name} holds position ${start}, the journal ends at ${tail.last}`,
+      {
+        hint: 'The journal of this cluster was replaced or lost entries. Nothing was changed; restore the journal.',
+      },
+    )
   }
   if (tail.first > 1 && start + 1 < tail.first) {
-    throw new AllwriteError('position_trimmed', `node ${name} stopped at position ${start}, the journal begins at ${tail.first}`, {
-      hint: 'The node was away longer than the journal keeps. It must be rebuilt from a copy of another node.',
-    })
+    throw new AllwriteError(
+      'position_trimmed',
+      `node ${name} stopped at position ${start}, the journal begins at ${tail.first}`,
+      {
+        hint: 'The node was away longer than the journal keeps. It must be rebuilt from a copy of another node.',
+      },
+    )
   }
   const incarnation = toIncarnation((tail.nodes.get(node)?.incarnation ?? 0) + 1)
   log.info({ position: start, journal: tail.last, incarnation }, 'server is up')
@@ -239,7 +258,13 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   const readChunks = (record: WritesetRecord) => {
     const home = homes.get(record)
     assert(home !== undefined, 'a large record was seen by the judge')
-    return readChunksOf(journal, home, record, (stored) => decodeEntry(stored.id, stored.payload.slice()), closing.signal)
+    return readChunksOf(
+      journal,
+      home,
+      record,
+      (stored) => decodeEntry(stored.id, stored.payload.slice()),
+      closing.signal,
+    )
   }
   // Who appended a large record: its chunks bear the same node and incarnation.
   const homes = new WeakMap<WritesetRecord, { node: NodeId; incarnation: number }>()
@@ -391,6 +416,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
       node,
       incarnation,
       applied: start,
+      first: tail.first,
       verdicts,
       groups,
       push: (judged) => executor.push(judged),
@@ -419,6 +445,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
 
   const gate: NodeGate = {
     applied: () => tracker.applied,
+    committing: () => executor.committing,
     whenApplied: (position, signal) => tracker.whenApplied(position, signal),
     captureNonce: () => capture.nonce(),
     discardNonce: (nonce) => capture.discard(nonce),

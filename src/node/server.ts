@@ -73,7 +73,8 @@ export const startServer = async (options: ServerOptions): Promise<LocalServer> 
   const binaries = await locateBinaries(options.pgBin)
   // A predecessor's backends may hold an append's transaction: they end before anything is asked (RULES 1).
   await endLeftover(options.dataDir)
-  if (!existsSync(join(options.dataDir, 'PG_VERSION'))) await copyDataDir(options.templateDir, options.dataDir, { fsync: options.fsync })
+  if (!existsSync(join(options.dataDir, 'PG_VERSION')))
+    await copyDataDir(options.templateDir, options.dataDir, { fsync: options.fsync })
   const postgres = await startPostgres({
     binaries,
     dataDir: options.dataDir,
@@ -111,7 +112,11 @@ export const queryOf = (client: pg.Client): Query => {
   let last: Promise<unknown> = Promise.resolve()
   return (sql, values = []) => {
     const rows = last.then(async () => {
-      const result = await client.query<Record<string, string | null>>({ text: sql, values: [...values], types: asText })
+      const result = await client.query<Record<string, string | null>>({
+        text: sql,
+        values: [...values],
+        types: asText,
+      })
       return result.rows
     })
     last = rows.catch(() => undefined)

@@ -44,7 +44,7 @@ const withoutComments = (text: string): string =>
 
 /** Relative module names that a file imports. */
 const importsOf = (text: string): string[] =>
-  [...withoutComments(text).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']*)'/g)].map((match) => match[1] ?? '')
+  [...withoutComments(text).matchAll(/\b(?:from|import)\s*\(?\s*'(\.\.?\/[^']*)'/g)].map((match) => match[1] ?? '')
 
 const tierOf = (path: string): string => path.split('/')[0] ?? ''
 

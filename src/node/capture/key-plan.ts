@@ -62,7 +62,10 @@ export interface Plans {
 const utf8 = new TextEncoder()
 
 /** The hash of a name, the same at every node. `kind` keeps a table and an index of one name apart. */
-export const nameHash = (kind: 'table' | 'row' | 'index' | 'schema', { schema, name }: QualifiedName): HashWords => {
+export const nameHash = (
+  kind: 'table' | 'tables' | 'row' | 'index' | 'schema',
+  { schema, name }: QualifiedName,
+): HashWords => {
   const out = hashWords()
   const bytes = utf8.encode(`${kind}\0${schema}\0${name}`)
   hash64(bytes, 0, bytes.length, 0, 0, out)

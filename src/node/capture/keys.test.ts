@@ -371,7 +371,7 @@ test('rows beyond the bound become a table key, and still conflict with any of t
   const many: Feed = (record) => {
     for (let id = 0; id < rowKeysMax; id++) insert('account', String(id), `${id}@example.org`, '0')(record)
   }
-  assert.equal(pack(many).length / keyBytes, 2)
+  assert.equal(pack(many).length / keyBytes, 3, 'the table, the tables, the schema')
   assert.ok(conflict(many, update('account', ['4000', 'a', '0'], ['4000', 'a', '1'])))
   assert.ok(conflict(update('account', ['1', 'a', '0'], ['1', 'a', '1']), many))
   assert.ok(conflict(many, insert('payment', '1', '3', '')), 'and with a child of any of them')
@@ -396,9 +396,16 @@ test('a conflict names table and key as PostgreSQL does', () => {
     { table: 'public.payment', key: 'Key (id)=(5)' },
     { table: 'public.account', key: 'Key (id)=(1)' },
     { table: 'public.payment', key: undefined },
+    { table: 'schema', key: undefined },
     { table: 'public.account', key: undefined },
     { table: 'schema', key: undefined },
   ])
+})
+
+test('a record that renames tables and writes rows conflicts with every writer of rows', () => {
+  const renaming: Feed = (record) => record.everyTable()
+  assert.ok(conflict(insert('log', 'a', '1', '{}'), renaming))
+  assert.ok(conflict(renaming, update('account', ann, richAnn)))
 })
 
 test('a relation that the catalog does not have is refused; within a schema change its table key is taken', () => {

@@ -34,6 +34,9 @@ import { hashIndex, hashRow } from './key-hash.ts'
 /** The key that schema changes exclude all others with. */
 const schemaHash = nameHash('schema', { schema: '', name: '' })
 
+/** Every row of every table: named by all who write rows, taken whole by a schema change whose rows can't be told by name. */
+const everyTable: TablePlan = { hash: nameHash('tables', { schema: '', name: '' }), display: 'schema' }
+
 /** Collects the keys of one record: give it each change in order, then pack. */
 export interface RecordKeys {
   row(relation: StreamRelation, change: RowChange): void
@@ -45,6 +48,8 @@ export interface RecordKeys {
    * CREATE UNIQUE INDEX or ADD FOREIGN KEY would then fail where it is applied.
    */
   lockTable(relation: QualifiedName): void
+  /** The record renames tables and writes rows: others know those rows' tables by their old names. */
+  everyTable(): void
   /** A row locked without a write, FOR UPDATE … FOR KEY SHARE; `values` in the order of the relation's columns. */
   lockRow(relation: StreamRelation, values: readonly Value[], mode: LockMode): void
   /** The packed keys. Call once, last. */
@@ -119,6 +124,7 @@ const recordKeys = (plans: Plans, schemaChange: boolean, sink: Sink, pack: () =>
     truncate: (relation) => wholeTable(relation, LockMode.update),
     // A schema change takes its locks again wherever it is applied, so they hold writers off there; LOCK TABLE does not.
     lockTable: (relation) => wholeTable(relation, LockMode.update | (schemaChange ? 0 : KeyFlag.early)),
+    everyTable: () => sink.table(everyTable, LockMode.update),
     lockRow(relation, values, mode) {
       const layout = plans.layout(relation)
       if (layout === undefined) return unknown(relation)
@@ -137,6 +143,7 @@ const staleCatalog = ({ schema, name }: QualifiedName): AllwriteError =>
 
 const changeKeys = (sink: Sink, layout: Layout, change: RowChange): void => {
   sink.table(layout.table, LockMode.keyShare)
+  sink.table(everyTable, LockMode.keyShare)
   switch (change.kind) {
     case 'insert':
       for (const index of layout.indexes) indexKey(sink, index, change.new, LockMode.update)

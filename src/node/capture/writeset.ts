@@ -51,6 +51,9 @@ export interface WritesetOptions {
   readonly pause: () => Promise<void>
 }
 
+/** Gives a table another name, alone or with its schema: rows written beside it bear one that others don't know. */
+const renaming = /\brename\b|\bset\s+schema\b/i
+
 /** A growing run of `u32 length` + message. */
 class Payload {
   #buffer: Buffer
@@ -97,6 +100,8 @@ const createTranslator = (relations: readonly Relation[], options: WritesetOptio
   let schemaChange = false
   let empty = true
   let statements = 0
+  let renames = false
+  let rows = false
 
   const relationAt = (local: number): Relation => {
     const relation = relations[local]
@@ -109,6 +114,7 @@ const createTranslator = (relations: readonly Relation[], options: WritesetOptio
     const change = parseRowChange(message)
     if (!isStatementTable(relation)) {
       empty = false
+      rows = true
       options.keys.row(relation, change)
       return out.add(message)
     }
@@ -117,6 +123,7 @@ const createTranslator = (relations: readonly Relation[], options: WritesetOptio
     const { statement, tables } = options.statementOf(relation, change)
     schemaChange = true
     empty = false
+    renames ||= renaming.test(statement.text)
     // Whoever wrote to these tables meanwhile may have made the statement fail, or mean something else.
     for (const table of tables) options.keys.truncate(table)
     if (!hoists.moved.has(statements)) out.add(statementMessage(statement))
@@ -136,6 +143,11 @@ const createTranslator = (relations: readonly Relation[], options: WritesetOptio
         for (const local of parseTruncate(message).relations) options.keys.truncate(relationAt(local))
         out.add(message)
       } else row(message)
+    },
+    /** Call once, behind the last message. */
+    pack(): Uint8Array {
+      if (renames && rows) options.keys.everyTable()
+      return options.keys.pack()
     },
     get schemaChange() {
       return schemaChange
@@ -177,7 +189,7 @@ const buildInline = (transaction: StreamedTransaction, options: WritesetOptions)
   transaction.log.forEach((message) => translator.message(message))
   return {
     changes: { kind: 'inline', bytes: out.bytes },
-    keys: options.keys.pack(),
+    keys: translator.pack(),
     schemaChange: translator.schemaChange,
     empty: translator.empty,
   }
@@ -211,7 +223,7 @@ const buildChunked = async (transaction: StreamedTransaction, options: WritesetO
   if (out.byteLength > 0) await append(out.byteLength)
   return {
     changes: { kind: 'chunked', transaction: number, chunks, first, last, byteLength },
-    keys: options.keys.pack(),
+    keys: translator.pack(),
     schemaChange: translator.schemaChange,
     empty: translator.empty,
   }

@@ -54,6 +54,8 @@ export interface Executor {
   heartbeat(): void
   close(): void
   readonly queued: number
+  /** The newest own position whose COMMITs were sent. */
+  readonly committing: Position
   /** What the worker is applying now; the first may be what waits for a lock. */
   readonly applying: readonly Judged[]
 }
@@ -67,6 +69,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   let closed = false
   let applying: Judged[] = []
   let heartbeatDue = false
+  let committing = tracker.applied
 
   const signal = (): void => {
     wake?.resolve()
@@ -125,6 +128,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   const executeOwn = async (judged: Judged, own: readonly Pending[]): Promise<void> => {
     await drain()
     const pendings = judged.committed.map((i) => own[i] as Pending)
+    committing = judged.position
     const results = await Promise.all(pendings.map((pending) => pending.participant.commit()))
     const lost = recordsOf(judged).filter((_, i) => results[i] === false)
     if (lost.length > 0) {
@@ -227,6 +231,9 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
       room?.resolve()
       room = undefined
       signal()
+    },
+    get committing() {
+      return committing
     },
     get queued() {
       return queue.length

@@ -39,6 +39,7 @@ const judgeAll = async ({ journal, verdicts, applied = 0, groups }: Setup): Prom
     node: nodeId(1),
     incarnation: incarnation(1),
     applied: position(applied),
+    first: position(1),
     verdicts,
     groups: groups ?? ({ take: () => undefined } as unknown as GroupBuilder),
     push: (one) => void judged.push(one),

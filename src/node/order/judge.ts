@@ -32,6 +32,8 @@ export interface JudgeOptions {
   readonly incarnation: Incarnation
   /** What the server holds: entries up to here are restored, not judged. */
   readonly applied: Position
+  /** The first position that the journal holds. */
+  readonly first: Position
   readonly verdicts: VerdictLog
   readonly groups: GroupBuilder
   /** Takes a judged entry; awaited when the queue is full. */
@@ -43,7 +45,8 @@ export interface JudgeOptions {
 
 /** A certifier as it stood before the first entry that has to be read, and where to start reading. */
 const seed = (options: JudgeOptions): { certifier: Certifier; from: Position } => {
-  const after = toPosition(Math.max(0, options.applied - windowDefault))
+  // What the journal's cap has cut off of the window is missed only by records that read before it: those are refused.
+  const after = toPosition(Math.max(0, options.applied - windowDefault, options.first - 1))
   const fences = [...options.verdicts.remembered.fences].flatMap(([node, known]) => {
     const newest = known.findLast((fence) => fence.position <= after)
     return newest === undefined ? [] : [{ node, ...newest }]

@@ -65,6 +65,11 @@ export interface Submission {
 export interface NodeGate {
   /** Contiguous position applied locally, now. */
   applied(): Position
+  /**
+   * The newest own position whose COMMITs are on their way: their row locks may be free already, although the position does
+   * not count as applied yet. A transaction that got such a lock read at that position (RULES 11).
+   */
+  committing(): Position
   /** Resolves when `applied() >= position`. */
   whenApplied(position: Position, signal?: AbortSignal): Promise<void>
   /** A random token for one capture call; the capture stream starts to watch for it. */

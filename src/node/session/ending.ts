@@ -101,6 +101,9 @@ export class Ending {
     let nonce: string | undefined
     try {
       await core.mendGuard()
+      // A lock that an own transaction has just released: its position must count before `late` is sampled (RULES 11).
+      const committing = gate.committing()
+      if (committing > gate.applied()) await gate.whenApplied(committing)
       nonce = gate.captureNonce()
       const [constraints, unseen, capture] = await this.#sendChecks(nonce)
       const failed = [constraints, unseen, capture].find((answer) => answer?.error)

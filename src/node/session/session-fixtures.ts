@@ -219,6 +219,10 @@ export class TestGate implements NodeGate {
     return position(this.at)
   }
 
+  committing(): Position {
+    return position(this.at)
+  }
+
   whenApplied(wanted: Position, signal?: AbortSignal): Promise<void> {
     this.waits.push(wanted)
     if (signal?.aborted) return Promise.reject(new Error('aborted'))
@@ -311,6 +315,7 @@ export async function throughSession(
       cancelBackend: sendCancel,
       gate: {
         applied: () => options.gate.applied(),
+        committing: () => options.gate.committing(),
         whenApplied: (at, signal) => options.gate.whenApplied(at, signal),
         captureNonce: () => options.gate.captureNonce(),
         discardNonce: (nonce) => options.gate.discardNonce(nonce),

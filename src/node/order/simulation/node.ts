@@ -252,6 +252,7 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
     node,
     incarnation,
     applied: start,
+    first: toPosition(1),
     verdicts,
     groups,
     push: (judged) => executor.push(judged),

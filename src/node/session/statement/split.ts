@@ -1,3 +1,8 @@
+/**
+ * Cuts a text into its statements, where PostgreSQL's own parser sees their borders.
+ *
+ * @module
+ */
 import { parse } from './parser.ts'
 
 /** A statement's own text and its place: code points of the whole text before it. */
