@@ -182,15 +182,18 @@ test('DDL on one node while all others write: nobody fails for good, all nodes e
   })
   const deadline = performance.now() + testSeconds(3) * 1000
   let changes = 0
-  for (; performance.now() < deadline; changes++) {
-    // A schema change conflicts with every concurrent record: as a single statement it is retried inside.
-    // PostgreSQL counts dropped columns too (1,600 at most), so that a long run goes on with an index.
-    if (changes < 1000) await on(1).query(`alter table busy add column c${changes} int default ${changes}`)
-    else await on(1).query(`create index i${changes} on busy (node)`)
-    await on(1).query(changes < 1000 ? `alter table busy drop column c${changes}` : `drop index i${changes}`)
+  try {
+    for (; performance.now() < deadline; changes++) {
+      // A schema change conflicts with every concurrent record: as a single statement it is retried inside.
+      // PostgreSQL counts dropped columns too (1,600 at most), so that a long run goes on with an index.
+      if (changes < 1000) await on(1).query(`alter table busy add column c${changes} int default ${changes}`)
+      else await on(1).query(`create index i${changes} on busy (node)`)
+      await on(1).query(changes < 1000 ? `alter table busy drop column c${changes}` : `drop index i${changes}`)
+    }
+  } finally {
+    stop.abort()
+    await Promise.all(writers)
   }
-  stop.abort()
-  await Promise.all(writers)
   context.diagnostic(`${changes} changes; writers: ${[...seen].map(([code, times]) => `${code} ×${times}`).join(', ')}`)
   assert(changes > 0)
   assert.deepEqual([...seen.keys()], ['ok'])

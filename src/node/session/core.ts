@@ -75,6 +75,8 @@ export class Core implements Participant {
   #guardBroken = false
   readonly brute: BruteForce
   readonly ending: Ending
+  /** The unit that runs holds DDL. */
+  schemaChange = false
   /** The backend's connection has ended. */
   readonly #gone: Promise<void>
   #resolveGone: () => void = () => undefined

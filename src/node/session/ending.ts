@@ -42,6 +42,15 @@ export class OutcomeUnknown extends Error {
   }
 }
 
+/** How many units take the careful way after a conflict: rows that are hot stay so for a while. */
+const carefulUnits = 64
+
+interface Ahead {
+  readonly nonce: string
+  readonly late: Position
+  readonly answer: Promise<Answer>
+}
+
 export class Ending {
   readonly #core: Core
   /** A COMMIT is on its way: an abort leaves no failed transaction behind. */
@@ -52,6 +61,10 @@ export class Ending {
   #xid = ''
   #commitText = 'COMMIT'
   #ended: Promise<boolean> | undefined
+  /** The capture call that went out together with the only statement of its transaction. */
+  #ahead: Ahead | undefined
+  /** Units that take the careful way, because an early `late` has just lost a conflict. */
+  #carefulUnits = 0
 
   constructor(core: Core) {
     this.#core = core
@@ -103,9 +116,14 @@ export class Ending {
       await core.mendGuard()
       // A lock that an own transaction has just released: its position must count before `late` is sampled (RULES 11).
       const committing = gate.committing()
-      if (committing > gate.applied()) await gate.whenApplied(committing)
-      nonce = gate.captureNonce()
-      const [constraints, unseen, capture] = await this.#sendChecks(nonce)
+      if (this.#ahead === undefined && committing > gate.applied()) await gate.whenApplied(committing)
+      const ahead = this.#ahead
+      this.#ahead = undefined
+      nonce = ahead?.nonce ?? gate.captureNonce()
+      if (ahead) this.#late = ahead.late
+      const [constraints, unseen, capture] = ahead
+        ? [undefined, undefined, await ahead.answer]
+        : await this.#sendChecks(nonce)
       const failed = [constraints, unseen, capture].find((answer) => answer?.error)
       if (failed?.error && failed.errorFrame)
         return await this.#fail({ kind: 'error', frame: failed.errorFrame, fields: failed.error })
@@ -126,6 +144,35 @@ export class Ending {
     } finally {
       if (nonce !== undefined) gate.discardNonce(nonce)
     }
+  }
+
+  /**
+   * Sends the capture call right behind the statement that the caller has just sent, the last of its transaction: one wake-up
+   * of the backend less. `late` is then sampled before the statement and may be older than the row lock that it waits
+   * for: a false conflict, which the caller must be able to run again without the client seeing it.
+   */
+  sendAhead(): void {
+    const core = this.#core
+    const { gate, functions, hasDeferrable } = core.options
+    if (this.#carefulUnits > 0) {
+      this.#carefulUnits -= 1
+      return
+    }
+    if (core.work.unseen || hasDeferrable() || gate.committing() > gate.applied()) return
+    const nonce = gate.captureNonce()
+    const late = gate.applied()
+    const answer = core.call(functions.capture, [nonce])
+    // A statement that fails takes the call with it, and nobody asks for its answer.
+    answer.catch(() => undefined)
+    this.#ahead = { nonce, late, answer }
+  }
+
+  /** After a unit's attempt: what was sent ahead and not used is forgotten; after a conflict the next ones are careful. */
+  dropAhead(conflict: boolean): void {
+    if (conflict) this.#carefulUnits = carefulUnits
+    if (this.#ahead === undefined) return
+    this.#core.options.gate.discardNonce(this.#ahead.nonce)
+    this.#ahead = undefined
   }
 
   /** All in one write; after an error the later ones fail too. `late` is sampled before the capture call is sent. */

@@ -28,7 +28,7 @@ import { ClientGone, CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
 import type { ClientFrame } from './input.ts'
-import { runUnit, type UnitResult } from './retry.ts'
+import { answered, runUnit, unanswered, type UnitResult } from './retry.ts'
 import { refusalOf, rewritten, sentText } from './parse-text.ts'
 import { Segment } from './segment.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
@@ -59,9 +59,6 @@ export async function pipeline(core: Core, first: ClientFrame): Promise<void> {
   if (core.state === 'idle') core.names.transactionEnded()
 }
 
-const answered: UnitResult = { kind: 'done', answered: true }
-const unanswered: UnitResult = { kind: 'done', answered: false }
-
 class BatchUnit {
   readonly #core: Core
   readonly #batch: Batch
@@ -76,6 +73,7 @@ class BatchUnit {
   #synced = false
   /** Frames of the batch that are still to be looked at. */
   #queue: ClientFrame[] = []
+  #attempts = 0
   /** Named statements that an earlier run has left on the server. */
   #leftovers: string[] = []
 
@@ -87,8 +85,11 @@ class BatchUnit {
 
   async run(): Promise<UnitResult> {
     const core = this.#core
+    this.#attempts += 1
+    let lost = true
     try {
       const result = await this.#run()
+      lost = result.kind === 'conflict'
       return result.kind === 'conflict' && !this.#syncAtHand() ? await this.#tell(result.conflict) : result
     } catch (thrown) {
       if (!(thrown instanceof TransactionAborted) || this.#syncAtHand()) throw thrown
@@ -96,6 +97,8 @@ class BatchUnit {
       if (!conflict) throw thrown
       core.owed = undefined
       return this.#tell(conflict)
+    } finally {
+      core.ending.dropAhead(lost)
     }
   }
 
@@ -267,7 +270,7 @@ class BatchUnit {
    * Sends the segment and waits for its answer. `last`: with the client's own Sync, whose ReadyForQuery goes to the client.
    * A result: it failed, the client was told, and the batch is over.
    */
-  async #send(last: boolean, copy?: CopyWatch): Promise<UnitResult | undefined> {
+  async #send(last: boolean, copy?: CopyWatch, ends = false): Promise<UnitResult | undefined> {
     const core = this.#core
     const segment = this.#segment
     this.#segment = new Segment()
@@ -292,6 +295,7 @@ class BatchUnit {
       ...(core.state === 'wrap' ? { dropNotice: isSecondBegin } : {}),
     }
     const exchange = core.exchange(segment.take(!last && !copy), copy ? copy.options(options) : options)
+    if (ends && this.#retryable && this.#attempts === 1) core.ending.sendAhead()
     core.channel.uncork()
     try {
       const [, answer] = await Promise.all([begin, copy ? this.#relay(exchange, copy) : exchange])
@@ -340,7 +344,7 @@ class BatchUnit {
     const segment = this.#segment
     if (core.state === 'wrap' || (core.state === 'idle' && segment.needsWrap)) {
       if (!segment.empty) {
-        const failed = await this.#send(false)
+        const failed = await this.#send(false, undefined, true)
         if (failed) return failed
       }
       const failure = await core.end()

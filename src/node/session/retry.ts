@@ -15,6 +15,11 @@ import { TransactionAborted } from './transaction.ts'
 
 /** How often a unit is run again before its client hears of the conflict. */
 export const retriesMax = 20
+/**
+ * The same for a schema change. It loses to each record of its tables that other nodes append between its capture and its own
+ * append, a few milliseconds: under their steady load most attempts lose, and the next is as good as the last.
+ */
+export const schemaChangeRetriesMax = 200
 /** Retries without a pause: most conflicts are over once the winner is applied. */
 const eagerRetries = 5
 /** Longest pause before a retry, ms. */
@@ -31,8 +36,12 @@ export type UnitResult =
   /** A sequence's range ended and the wrap is rolled back; its error is held. */
   | { readonly kind: 'exhausted'; readonly fields: ErrorFields }
 
+export const answered: UnitResult = { kind: 'done', answered: true }
+export const unanswered: UnitResult = { kind: 'done', answered: false }
+
 /** Runs a unit to its answer. `failed` is told when the client was told an error instead. */
 export async function runUnit(core: Core, attempt: () => Promise<UnitResult>): Promise<void> {
+  core.schemaChange = false
   for (let tries = 1; ; tries++) {
     const result = await oneRun(core, attempt)
     if (result.kind === 'done') {
@@ -41,7 +50,10 @@ export async function runUnit(core: Core, attempt: () => Promise<UnitResult>): P
       else core.ready()
       return
     }
-    const again = tries <= retriesMax && core.out.holding && (await mayRunAgain(core, result, tries))
+    const again =
+      tries <= (core.schemaChange ? schemaChangeRetriesMax : retriesMax) &&
+      core.out.holding &&
+      (await mayRunAgain(core, result, tries))
     if (again === true) {
       core.channel.undefer()
       core.out.drop()

@@ -120,6 +120,7 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
 function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: 'write' }>): void {
   const { work } = core
   if (statement.opaque || statement.ddl || statement.truncateRestart) work.unseen = true
+  if (statement.ddl) core.schemaChange = true
   if (statement.opaque || statement.ddl || statement.holdCursor || statement.createsTemp) work.sessionState = true
   core.temporaryObjects ||= statement.createsTemp
   const changed = statement.prepare ?? statement.deallocate
