@@ -19,7 +19,7 @@ export const retriesMax = 20
  * The same for a schema change. It loses to each record of its tables that other nodes append between its capture and its own
  * append, a few milliseconds: under their steady load most attempts lose, and the next is as good as the last.
  */
-export const schemaChangeRetriesMax = 200
+export const schemaChangeRetriesMax = 60
 /** Retries without a pause: most conflicts are over once the winner is applied. */
 const eagerRetries = 5
 /** Longest pause before a retry, ms. */
