@@ -46,7 +46,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }))
 /** A base with `count` free ports above it, most likely: others on this machine look for ports too. */
 async function freeBase(count: number): Promise<number> {
   for (;;) {
-    const base = 20_000 + Math.floor(Math.random() * 30_000)
+    const base = 20_000 + Math.floor(Math.random() * 12_000)
     const taken = await Promise.all(Array.from({ length: count }, (_, index) => isTaken(base + index)))
     if (!taken.includes(true)) return base
   }

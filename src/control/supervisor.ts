@@ -80,6 +80,9 @@ export async function startSupervisor(
   }
 }
 
+/** The kernel clears the sockets of processes that were just ended, ms. */
+const orphanPortsMsMax = 3_000
+
 async function startLocked(
   dir: string,
   lock: AsyncDisposable,
@@ -93,7 +96,8 @@ async function startLocked(
   const cluster = openClusterDir(dir, options)
   const { basePort, nodes: nodeCount } = cluster.file
   const numbers = nodeNumbers(nodeCount)
-  await requireFreePorts(listenHost, [basePort, ...numbers.map((node) => nodePort(basePort, node))])
+  const ports = [basePort, ...numbers.map((node) => nodePort(basePort, node))]
+  await requireFreePorts(listenHost, ports, orphans.length > 0 ? orphanPortsMsMax : 0)
   for (const path of [options.tlsCert, options.tlsKey]) {
     if (path !== null && !existsSync(path)) throw new AllwriteError('configuration', `there is no file "${path}"`)
   }
