@@ -28,6 +28,7 @@ import type { Journal } from '../journal/contract.ts'
 import { createBlockerWatch } from './apply/blockers.ts'
 import { heartbeatBatch } from './apply/heartbeat.ts'
 import { createPublisher, type ApplyBatch } from './apply/publisher.ts'
+import { onlyRow } from './apply/only-row.ts'
 import { createSqlApplier, sqlOriginName } from './apply/sql-applier.ts'
 import { startCapture, type Capture } from './capture/capture.ts'
 import { buildWriteset } from './capture/writeset.ts'
@@ -343,9 +344,12 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   const bruteForced = (waited: { table: string; key: string | undefined } | undefined): Conflict => {
     // Of several entries in one apply transaction it isn't known which one waits: then none is named.
     const only = executor.applying.length === 1 ? executor.applying[0] : undefined
+    const records = only?.entry.kind === 'group' ? only.entry.records : []
+    const certified = records.filter((_, i) => only?.committed.includes(i))
+    const row = waited?.key === undefined ? onlyRow(certified, (relation) => schema.keyNamesOf(relation)) : undefined
     return {
-      table: waited?.table ?? '',
-      key: waited?.key,
+      table: row?.table ?? waited?.table ?? '',
+      key: row?.key ?? waited?.key,
       winner: only?.entry.node,
       position: only?.position,
       reason: 'brute_force',
