@@ -377,8 +377,10 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     stillOpen: (pid, xid) => inspector.stillOpen(pid, xid),
   })
 
-  const verdicts = openVerdictLog(join(nodeDir, 'verdicts'), () =>
-    toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
+  const verdicts = openVerdictLog(
+    join(nodeDir, 'verdicts'),
+    () => toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
+    options.server.fsync,
   )
 
   /** What a restart would begin with: the worker's origin. Kept up to date by looking, once a second. */

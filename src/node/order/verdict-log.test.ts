@@ -14,7 +14,7 @@ const nothingForgotten = () => position(0)
 
 test('what was logged is known after a restart, each thing once', () => {
   const path = newPath()
-  const first = openVerdictLog(path, nothingForgotten)
+  const first = openVerdictLog(path, nothingForgotten, true)
   first.abort(position(9), 2)
   first.abort(position(9), 0)
   first.abort(position(9), 2)
