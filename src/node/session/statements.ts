@@ -252,6 +252,7 @@ export async function tellOwed(core: Core, kind: ClassifiedStatement['kind'] | u
   if (!conflict || kind === 'rollback') return false
   core.owed = undefined
   core.out.push(errorFrame(conflictError(conflict)))
-  if (kind === 'commit') core.followStatus(await core.hidden('ROLLBACK'))
+  // Another abort may come meanwhile: this COMMIT has had its error, and ends the block all the same.
+  if (kind === 'commit') core.followStatus(await core.leave(() => core.hidden('ROLLBACK')))
   return true
 }
