@@ -71,6 +71,8 @@ const heartbeatPositions = 4_096
 const housekeepingMs = 1_000
 /** How long a transaction waits for the schema change that it has met, ms. Reading the catalog takes some 20. */
 const schemaSettledMsMax = 500
+/** Between two questions for the apply worker's pid, ms. */
+const findWorkerMs = 50
 /** Verdicts of statements, by text. */
 const classifierBytesMax = 16 * 1024 * 1024
 
@@ -311,6 +313,17 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     void applyBySql(batch.position, batch.records).then(() => publisher.skip(batch.position))
   }
 
+  /** Without the worker's pid nobody who blocks it could be found: asked again until it is known. */
+  const findWorker = (): void => {
+    inspector.workerPid().then(
+      (pid) => {
+        workerPid = pid
+        if (pid === undefined && !closing.signal.aborted) setTimeout(findWorker, findWorkerMs)
+      },
+      (error: Error) => fatal(error),
+    )
+  }
+
   const publisherSocket = join(publisherDir, `.s.PGSQL.${publisherPort}`)
   const tracker = createOrderTracker(start, () => undefined)
   const publisher = await createPublisher({
@@ -319,11 +332,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     start,
     now: options.now,
     onApplied: (position) => executor.applied(position),
-    onConnected: () => {
-      void inspector.workerPid().then((pid) => {
-        workerPid = pid
-      })
-    },
+    onConnected: findWorker,
     onPoison,
     onError: (error) => log.warn({ err: error }, 'the apply worker went away'),
   })
