@@ -370,15 +370,16 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     capture,
     groups,
     applied: () => tracker.applied,
-    build: (transaction) =>
+    build: (transaction, reads) =>
       buildWriteset(transaction, {
+        reads,
         keys: schema.keys.begin({ schemaChange: transaction.statements }),
         statementOf,
         appendChunk: (number, index, bytes) => groups.chunk(number, index, bytes),
         transactionNumber: () => (largeTransactions += 1),
         pause: () => new Promise((resolve) => setImmediate(resolve)),
       }),
-    describeKey: (record, keyIndex) => schema.describe(record, keyIndex),
+    describeKey: (record, reads, keyIndex) => schema.describe(record, reads, keyIndex),
     schemaSettled: () =>
       tracker
         .whenApplied(toPosition(tracker.applied + 1), AbortSignal.timeout(schemaSettledMsMax))

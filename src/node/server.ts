@@ -131,15 +131,24 @@ export interface SubscriptionOptions {
 }
 
 /** The worker's settings are pinned: ALTER DATABASE or ALTER ROLE must not stop apply (RULES 8). */
-const pinned = ['lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout']
+const pinned = {
+  lock_timeout: '0',
+  statement_timeout: '0',
+  transaction_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  // As SERIALIZABLE it could fail for what local sessions have read.
+  default_transaction_isolation: 'read committed',
+}
 
 /** Makes or repoints the subscription, disabled: it is enabled when the publisher listens. */
 export const prepareSubscription = async (client: pg.Client, options: SubscriptionOptions): Promise<void> => {
   const { rows } = await client.query<{ database: string }>('SELECT current_database() AS database')
   const database = rows[0]?.database
   if (database === undefined) throw new AllwriteError('postgres', 'the server does not name its database')
-  for (const setting of pinned) {
-    await client.query(`ALTER ROLE ${agentRole} IN DATABASE ${pg.escapeIdentifier(database)} SET ${setting} = 0`)
+  for (const [setting, value] of Object.entries(pinned)) {
+    await client.query(
+      `ALTER ROLE ${agentRole} IN DATABASE ${pg.escapeIdentifier(database)} SET ${setting} = ${pg.escapeLiteral(value)}`,
+    )
   }
   const connection = `host=${options.publisherDir} port=${options.publisherPort} user=${options.publisherUser} dbname=allwrite`
   const existing = await client.query(`SELECT FROM pg_subscription WHERE subname = 'allwrite'`)

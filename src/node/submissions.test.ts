@@ -87,7 +87,7 @@ const setUp = () => {
     submitted,
     loseCommit: () => void (commits = false),
     outcome: () => outcome,
-    capturedNow: () => captured.resolve({ xid: 77n, changes }),
+    capturedNow: () => captured.resolve({ xid: 77n, changes, reads: undefined }),
   }
 }
 
@@ -127,7 +127,7 @@ test('what leaves nothing to replicate commits alone; a COMMIT that failed is no
   ] as const) {
     const { captured, changes, built, ready, submitted, loseCommit } = setUp()
     if (kind === 'refused') loseCommit()
-    captured.resolve({ xid: 77n, changes: changed ? changes : undefined })
+    captured.resolve({ xid: 77n, changes: changed ? changes : undefined, reads: undefined })
     built.resolve({ ...inline, empty: true })
     equal((await submitted).kind, kind)
     deepEqual(ready, [])

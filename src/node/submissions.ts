@@ -10,6 +10,7 @@ import { deferred } from '../core/deferred.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { type Position, xid as toXid } from '../core/ids.ts'
 import type { WritesetRecord } from '../core/writeset.ts'
+import type { QualifiedName } from './catalog/relations.ts'
 import type { Capture, CapturedTransaction } from './capture/capture.ts'
 import type { StreamedTransaction } from './capture/decoder.ts'
 import type { Writeset } from './capture/writeset.ts'
@@ -21,8 +22,12 @@ export interface SubmissionsOptions {
   readonly capture: Capture
   readonly groups: GroupBuilder
   readonly applied: () => Position
-  readonly build: (transaction: StreamedTransaction) => Promise<Writeset>
-  readonly describeKey: (record: WritesetRecord, keyIndex: number) => ReturnType<Pending['describeKey']>
+  readonly build: (transaction: StreamedTransaction, reads: readonly QualifiedName[]) => Promise<Writeset>
+  readonly describeKey: (
+    record: WritesetRecord,
+    reads: readonly QualifiedName[],
+    keyIndex: number,
+  ) => ReturnType<Pending['describeKey']>
   /** Resolves when a schema change that is being applied counts as applied, or soon in any case. */
   readonly schemaSettled: () => Promise<void>
   /** Is this transaction still open in this backend, holding its locks? Asked after a large writeset was sent ahead. */
@@ -73,9 +78,9 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     return (await options.stillOpen(submission.participant.backendPid, captured.xid)) ? late : undefined
   }
 
-  const build = async (changes: StreamedTransaction): Promise<Writeset> => {
+  const build = async (changes: StreamedTransaction, reads: readonly QualifiedName[]): Promise<Writeset> => {
     try {
-      return await options.build(changes)
+      return await options.build(changes, reads)
     } finally {
       // Before the record is on its way: an error behind that could not be told to the client any more.
       changes.log.dispose()
@@ -86,7 +91,8 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     const captured = await options.capture.captured(submission.nonce)
     const { changes } = captured
     if (changes === undefined) return commitAlone(submission.participant)
-    const writeset = await build(changes)
+    const reads = captured.reads ?? []
+    const writeset = await build(changes, reads)
     if (writeset.empty) return commitAlone(submission.participant)
     const late = await lateOf(submission, captured, writeset)
     if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
@@ -103,7 +109,9 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       participant: submission.participant,
       record,
       outcome: deferred(),
-      describeKey: (keyIndex) => options.describeKey(record, keyIndex),
+      describeKey: (keyIndex) => options.describeKey(record, reads, keyIndex),
+      // Members of one group don't conflict, since all held their locks at one time; SIREAD locks hold nobody off.
+      alone: record.schemaChange || captured.reads !== undefined,
       appended: false,
     }
     state.pending = pending

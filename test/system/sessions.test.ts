@@ -146,20 +146,6 @@ test(
   },
 )
 
-test('SERIALIZABLE is refused with 0A000, never silently weakened (RULES 15)', { skip: needsCluster }, async () => {
-  const ways = [
-    'begin isolation level serializable',
-    'start transaction isolation level serializable',
-    `set default_transaction_isolation = 'serializable'`,
-    'set session characteristics as transaction isolation level serializable',
-  ]
-  for (const way of ways) {
-    const error = await withClient(1, (client) => errorOf(client.query(way)))
-    assert.equal(error.code, '0A000', way)
-    assert(error.hint, way)
-  }
-})
-
 test('what can not be replicated yet is refused by name (RULES 5)', { skip: needsCluster }, async () => {
   const refused = [
     'select lo_create(0)',

@@ -17,6 +17,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { deferred } from '../../core/deferred.ts'
 import { AllwriteError, assert } from '../../core/errors.ts'
+import type { QualifiedName } from '../catalog/relations.ts'
 import { createMessageCutter, standbyStatusUpdate } from '../../wire/pgoutput/copy-stream.ts'
 import { createDecoder, type StreamedTransaction } from './decoder.ts'
 
@@ -33,6 +34,8 @@ export interface Capture {
 export interface CapturedTransaction {
   readonly xid: bigint
   readonly changes: StreamedTransaction | undefined
+  /** Tables that it read, where it is SERIALIZABLE. */
+  readonly reads: readonly QualifiedName[] | undefined
 }
 
 export interface CaptureOptions {
@@ -84,6 +87,10 @@ const errorText = (bytes: Buffer, start: number, end: number): string =>
     .find((field) => field.startsWith('M'))
     ?.slice(1) ?? 'unknown error'
 
+/** What `allwrite.serializable_reads()` returned, proven ours by the nonce. */
+const parseReads = (json: string): readonly QualifiedName[] =>
+  (JSON.parse(json) as readonly [string, string][]).map(([schema, name]) => ({ schema, name }))
+
 export const startCapture = async (options: CaptureOptions): Promise<Capture> => {
   const { socket } = options
   const watches = new Map<string, Watch>()
@@ -95,13 +102,13 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
 
   const decoder = createDecoder(
     {
-      onCapture(nonce, xid, changes) {
+      onCapture(nonce, xid, reads, changes) {
         const watch = watches.get(nonce)
         // Not ours: anyone may emit a message with our prefix.
         if (watch === undefined) return
         watches.delete(nonce)
         if (changes !== undefined) changes.sealed = true
-        watch.resolve({ xid, changes })
+        watch.resolve({ xid, changes, reads: reads === undefined ? undefined : parseReads(reads) })
       },
       onCommit: options.onCommit,
       onTripwire: options.onTripwire,

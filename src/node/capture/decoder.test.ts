@@ -27,13 +27,13 @@ const u = relationBody('public', 'u', 'f', [['x', 25, true]])
 const ddl = relationBody('allwrite', 'ddl', 'd', [['statement', 25, false]])
 
 const setUp = () => {
-  const captured: { nonce: string; xid: bigint; transaction: StreamedTransaction | undefined }[] = []
+  const captured: { nonce: string; xid: bigint; reads?: string; transaction: StreamedTransaction | undefined }[] = []
   const commits: StreamedTransaction[] = []
   const tripwires: string[] = []
   const decoder = createDecoder(
     {
-      onCapture(nonce, xid, transaction) {
-        captured.push({ nonce, xid, transaction })
+      onCapture(nonce, xid, reads, transaction) {
+        captured.push({ nonce, xid, transaction, ...(reads === undefined ? {} : { reads }) })
         if (transaction !== undefined) transaction.sealed = true
       },
       onCommit: (transaction) => commits.push(transaction),

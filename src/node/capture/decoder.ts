@@ -40,8 +40,11 @@ export interface StreamedTransaction {
 }
 
 export interface DecoderEvents {
-  /** A capture message passed. `transaction` is undefined when no change of it was streamed. */
-  onCapture(nonce: string, xid: bigint, transaction: StreamedTransaction | undefined): void
+  /**
+   * A capture message passed. `transaction` is undefined when no change of it was streamed; `reads`: the tables that it
+   * read, in JSON; undefined unless it is SERIALIZABLE.
+   */
+  onCapture(nonce: string, xid: bigint, reads: string | undefined, transaction: StreamedTransaction | undefined): void
   /** The transaction committed at this server. */
   onCommit(transaction: StreamedTransaction): void
   /** Rows were written that certification has not seen, or can't see any more. */
@@ -59,6 +62,9 @@ export interface Decoder {
 /** Journaled statements pass through this table's rows, in order with the rows around them. */
 export const isStatementTable = (relation: Relation): boolean =>
   relation.schema === 'allwrite' && relation.name === 'ddl'
+
+/** Nonce, 64-bit transaction id, and for SERIALIZABLE transactions the tables they read, as JSON. */
+const captureContent = /^(\S+) (\d{1,20})(?: (\[.*\]))?$/
 
 interface CachedRelation {
   readonly body: Buffer
@@ -156,10 +162,11 @@ export const createDecoder = (events: DecoderEvents, spoolPath: (xid: number) =>
     if ((bytes.readUInt8(at) & 1) === 1) return
     const zero = bytes.indexOf(0, at + 9)
     if (zero < 0 || zero >= end || bytes.toString('latin1', at + 9, zero) !== capturePrefix) return
-    const [nonce, fullXid] = bytes.toString('latin1', zero + 5, end).split(' ')
-    if (nonce === undefined || fullXid === undefined || !/^\d{1,20}$/.test(fullXid)) return
+    const found = captureContent.exec(bytes.toString('utf8', zero + 5, end))
+    if (found === null) return
+    const [, nonce = '', fullXid = '', reads] = found
     const xid = BigInt(fullXid)
-    events.onCapture(nonce, xid, open.get(Number(xid & 0xffff_ffffn)))
+    events.onCapture(nonce, xid, reads, open.get(Number(xid & 0xffff_ffffn)))
   }
 
   const aborted = (bytes: Buffer, start: number): void => {

@@ -147,10 +147,10 @@ export const createKeySet = (): KeySet => {
   return { row, table: (table, tag) => void (stateOf(table).tags |= 1 << tag), pack }
 }
 
-/** The strongest mode without and with the early flag, of a set of tags. */
+/** The strongest mode of each kind of key, of a set of tags: written, locked, only read. */
 const strongest = (tags: number): number[] => {
   const chosen: number[] = []
-  for (const flags of [0, KeyFlag.early]) {
+  for (const flags of [0, KeyFlag.early, KeyFlag.early | KeyFlag.checkOnly]) {
     for (let mode: number = LockMode.update; mode >= LockMode.keyShare; mode--) {
       if ((tags & (1 << (mode | flags))) === 0) continue
       chosen.push(mode | flags)

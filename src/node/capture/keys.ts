@@ -50,6 +50,11 @@ export interface RecordKeys {
   lockTable(relation: QualifiedName): void
   /** The record renames tables and writes rows: others know those rows' tables by their old names. */
   everyTable(): void
+  /**
+   * A SERIALIZABLE transaction read something of the table: whoever wrote to it since its snapshot was not seen. Only checked:
+   * who writes it later comes later in the order as well.
+   */
+  readTable(relation: QualifiedName): void
   /** A row locked without a write, FOR UPDATE … FOR KEY SHARE; `values` in the order of the relation's columns. */
   lockRow(relation: StreamRelation, values: readonly Value[], mode: LockMode): void
   /** The packed keys. Call once, last. */
@@ -124,6 +129,7 @@ const recordKeys = (plans: Plans, schemaChange: boolean, sink: Sink, pack: () =>
     truncate: (relation) => wholeTable(relation, LockMode.update),
     // A schema change takes its locks again wherever it is applied, so they hold writers off there; LOCK TABLE does not.
     lockTable: (relation) => wholeTable(relation, LockMode.update | (schemaChange ? 0 : KeyFlag.early)),
+    readTable: (relation) => wholeTable(relation, LockMode.update | KeyFlag.early | KeyFlag.checkOnly),
     everyTable: () => sink.table(everyTable, LockMode.update),
     lockRow(relation, values, mode) {
       const layout = plans.layout(relation)

@@ -35,7 +35,7 @@ const transactionOf = (changes: readonly Buffer[], rolledBack: readonly number[]
   let captured: StreamedTransaction | undefined
   const decoder = createDecoder(
     {
-      onCapture: (_nonce, _xid, transaction) => void (captured = transaction),
+      onCapture: (_nonce, _xid, _reads, transaction) => void (captured = transaction),
       onCommit: () => undefined,
       onTripwire: () => undefined,
     },
@@ -58,6 +58,7 @@ const build = async (transaction: StreamedTransaction) => {
     row: (relation, change) => void seen.push(`${change.kind} ${relation.name}`),
     truncate: (relation) => void seen.push(`truncate ${relation.name}`),
     lockTable: () => undefined,
+    readTable: (relation) => void seen.push(`read ${relation.name}`),
     everyTable: () => undefined,
     lockRow: () => undefined,
     pack: () => Uint8Array.of(1),
@@ -65,6 +66,7 @@ const build = async (transaction: StreamedTransaction) => {
   try {
     const writeset = await buildWriteset(transaction, {
       keys,
+      reads: [],
       statementOf: (_, change) => ({
         statement: { text: Buffer.from(change.new?.[0] ?? []).toString(), role: 'r', settings: {} },
         tables: [{ schema: 'public', name: 'altered' }],

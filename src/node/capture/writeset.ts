@@ -39,6 +39,8 @@ export interface Writeset {
 
 export interface WritesetOptions {
   readonly keys: RecordKeys
+  /** Tables that a SERIALIZABLE transaction read. */
+  readonly reads: readonly QualifiedName[]
   /** The statement and tables in a captured row of `allwrite.ddl`. */
   readonly statementOf: (
     relation: Relation,
@@ -147,6 +149,7 @@ const createTranslator = (relations: readonly Relation[], options: WritesetOptio
     /** Call once, behind the last message. */
     pack(): Uint8Array {
       if (renames && rows) options.keys.everyTable()
+      for (const table of options.reads) options.keys.readTable(table)
       return options.keys.pack()
     },
     get schemaChange() {

@@ -326,7 +326,6 @@ describe('refused with 0A000 and a HINT', () => {
     'large objects': ['SELECT lo_create(0)'],
     'large objects by bytea': [`SELECT lo_from_bytea(0, 'x')`],
     pg_notify: [`SELECT pg_notify('a', 'b')`],
-    'serializable writes': ['SET TRANSACTION ISOLATION LEVEL SERIALIZABLE', 'INSERT INTO full_table VALUES (2)'],
     'a cursor WITH HOLD': ['DECLARE c CURSOR WITH HOLD FOR SELECT 1', 'INSERT INTO full_table VALUES (2)'],
     'replica role': ['SET LOCAL session_replication_role = replica', 'INSERT INTO full_table VALUES (2)'],
     'event triggers off': ['SET LOCAL event_triggers = off', 'INSERT INTO full_table VALUES (2)'],

@@ -57,17 +57,17 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
     return { number: id.number, done }
   }
 
-  /** Takes the next group off the ready list; a schema change is alone (RULES 7). */
+  /** Takes the next group off the ready list. */
   const cut = (): Pending[] => {
-    if (ready[0]?.record.schemaChange) return ready.splice(0, 1)
+    if (ready[0]?.alone === true) return ready.splice(0, 1)
     let count = 0
     let bytes = 0
     let keys = 0
-    for (const { record } of ready) {
+    for (const { record, alone } of ready) {
       bytes += recordByteLength(record)
       keys += record.keys.length / keyBytes
       const full = bytes > groupBytesMax || keys > groupKeysMax || count >= groupRecordsMax
-      if (count > 0 && (full || record.schemaChange)) break
+      if (count > 0 && (full || alone)) break
       count += 1
     }
     return ready.splice(0, count)

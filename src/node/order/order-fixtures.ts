@@ -66,6 +66,7 @@ export const makePending = (record: WritesetRecord, participant = willing): Pend
   participant,
   record,
   outcome: deferred(),
+  alone: record.schemaChange,
   describeKey: (keyIndex) => ({ table: 'public.t', key: `Key ${keyIndex}` }),
   appended: false,
 })

@@ -13,5 +13,7 @@ export interface Pending {
   readonly outcome: Deferred<Outcome>
   /** Names table and key of the record's n-th packed key, for the DETAIL line; undefined where it can't be told. */
   readonly describeKey: (keyIndex: number) => { table: string; key: string | undefined } | undefined
+  /** Has a group for itself: a schema change (RULES 7), a SERIALIZABLE transaction (RULES 15). */
+  readonly alone: boolean
   appended: boolean
 }

@@ -23,7 +23,6 @@ const refused = new Map<string, string>([
   ['transaction_read_only', 'Use default_transaction_read_only.'],
   ['allow_system_table_mods', 'Changes of system catalogs do not reach the other nodes.'],
 ])
-const isolationNames: ReadonlySet<string> = new Set(['default_transaction_isolation', 'transaction_isolation'])
 /** Fields of the start-up packet itself: a setting under such a name would be read as that field. */
 const fieldNames: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication'])
 
@@ -40,7 +39,7 @@ export const startSettings = (startup: StartupMessage): StartSettings => {
     const known = checkedName(name)
     if (known === readOnlyName) readOnlyWish = parseBoolean(known, value)
     else {
-      refuseUnsafe(known, value)
+      refuseUnsafe(known)
       settings.push([known, value])
     }
   }
@@ -57,14 +56,10 @@ const checkedName = (name: string): string => {
   return known
 }
 
-const refuseUnsafe = (name: string, value: string): void => {
+const refuseUnsafe = (name: string): void => {
   const reason = refused.get(name)
   if (reason !== undefined)
     throw new AllwriteError('unsupported', `parameter "${name}" cannot be set in a cluster`, { detail: reason })
-  if (isolationNames.has(name) && value.toLowerCase() === 'serializable')
-    throw new AllwriteError('unsupported', 'SERIALIZABLE transactions are not supported by this cluster yet', {
-      hint: 'Use repeatable read: it is snapshot isolation across the whole cluster.',
-    })
 }
 
 const refuseReplication = (value: string | undefined): void => {

@@ -5,18 +5,33 @@
  * capture() runs once per write transaction, so it has no SET clause; names and operators are qualified instead.
  */
 export const captureSql = String.raw`
+-- The tables that a SERIALIZABLE transaction has read, by its SIREAD locks: JSON, an array of [schema, name]. PostgreSQL
+-- drops the lock of a row that the transaction itself has written, for such a row has a key of its own; a page's or a
+-- relation's lock stays. Locks of the backend's earlier transactions may live on: told apart by the virtual transaction.
+-- Tables of ours are local, and nobody else's transaction depends on them.
+CREATE OR REPLACE FUNCTION allwrite.serializable_reads() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(n.nspname, c.relname)), '[]')::text
+    FROM pg_locks l
+    JOIN pg_locks own ON own.pid = l.pid AND own.locktype = 'virtualxid' AND own.virtualxid = l.virtualtransaction
+    LEFT JOIN pg_index x ON x.indexrelid = l.relation
+    JOIN pg_class c ON c.oid = coalesce(x.indrelid, l.relation)
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE l.pid = pg_backend_pid() AND l.mode = 'SIReadLock' AND n.nspname <> 'allwrite'
+$$;
+
 -- For transactions of which the session knows that they hold no WITH HOLD cursor. Assignments instead of PERFORM: PL/pgSQL
 -- evaluates those without SPI.
 CREATE OR REPLACE FUNCTION allwrite.capture_plain(nonce text) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   xid text := pg_catalog.pg_current_xact_id_if_assigned();
+  reads text;
   flushed pg_catalog.pg_lsn;
 BEGIN
   IF xid IS NULL THEN RETURN NULL; END IF;
   IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'serializable' THEN
-    RAISE EXCEPTION 'transactions that write can''t be SERIALIZABLE yet' USING ERRCODE = '0A000',
-      HINT = 'Use REPEATABLE READ: snapshot isolation across the cluster.';
+    reads := pg_catalog.concat(' ', allwrite.serializable_reads());
   END IF;
   IF pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.<>) 'origin'
      OR pg_catalog.current_setting('event_triggers', true) OPERATOR(pg_catalog.<>) 'on' THEN
@@ -24,7 +39,7 @@ BEGIN
       HINT = 'RESET session_replication_role; RESET event_triggers;';
   END IF;
   IF pg_catalog.current_setting('allwrite.unfinished', true) OPERATOR(pg_catalog.<>) '' THEN PERFORM allwrite.finish_sequences(); END IF;
-  flushed := pg_catalog.pg_logical_emit_message(false, 'allwrite', pg_catalog.concat(nonce, ' ', xid), true);
+  flushed := pg_catalog.pg_logical_emit_message(false, 'allwrite', pg_catalog.concat(nonce, ' ', xid, reads), true);
   RETURN xid;
 END $$;
 

@@ -33,7 +33,7 @@ export interface SessionFacts {
   readonly temporaryObjects: boolean
 }
 
-export type Isolation = 'read uncommitted' | 'read committed' | 'repeatable read'
+export type Isolation = 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable'
 
 /** Transaction modes as written; absent where the statement does not say. */
 export interface TransactionModes {

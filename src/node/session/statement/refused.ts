@@ -31,21 +31,6 @@ export function refuse(
   }
 }
 
-/** Isolation that would hold on this node only (RULES 15). */
-export function serializableRefused(source: string, tag: string, offset: number): RefusedStatement {
-  return {
-    kind: 'refused',
-    text: source,
-    tag,
-    offset,
-    message: 'isolation level SERIALIZABLE is not supported yet',
-    detail:
-      'PostgreSQL would only see the reads of this node, so the transaction would not be serializable across the cluster.',
-    hint: 'Use REPEATABLE READ, which is snapshot isolation across all nodes.',
-    sqlState: '0A000',
-  }
-}
-
 const clusterWide = { detail: 'It would change this node only.' }
 
 /** Node types that are refused whatever they say. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { ClassifiedStatement, RefusedStatement, SettingStatement } from './contract.ts'
-import { refuse, serializableRefused } from './refused.ts'
+import { refuse } from './refused.ts'
 import { modesText, transactionModes } from './transaction.ts'
 import { booleanWord, constant, list, text, tree } from './tree.ts'
 import type { Tree } from './tree.ts'
@@ -52,8 +52,6 @@ export function settingRefusal(
   if (reason !== undefined) return refuse(source, tag, offset, `changing parameter "${setting}"`, { detail: reason })
   if (value === undefined) return undefined
   const word = value.trim().toLowerCase()
-  if ((setting === 'default_transaction_isolation' || setting === 'transaction_isolation') && word === 'serializable')
-    return serializableRefused(source, tag, offset)
   if (setting === 'standard_conforming_strings' && booleanWord(word) === false)
     return refuse(source, tag, offset, 'standard_conforming_strings = off', {
       detail: 'The agent reads statements with the standard’s string literals.',
@@ -73,9 +71,7 @@ export function setClauseRefusal(
 ): RefusedStatement | undefined {
   const name = text(clause['name'])
   if (name === undefined) return undefined
-  if (clause['kind'] === 'VAR_SET_MULTI') {
-    return transactionModes(clause['args']).serializable ? serializableRefused(source, tag, offset) : undefined
-  }
+  if (clause['kind'] === 'VAR_SET_MULTI') return undefined
   if (clause['kind'] === 'VAR_SET_CURRENT') {
     return name.toLowerCase() in refusedSettings ? settingRefusal(name, undefined, source, tag, offset) : undefined
   }
@@ -141,8 +137,7 @@ function setting(fields: Omit<SettingStatement, 'kind' | 'scope'>): SettingState
 
 /** SET TRANSACTION (SNAPSHOT) and SET SESSION CHARACTERISTICS; the latter's READ ONLY | READ WRITE is the guard's. */
 function classifyModes(name: string, body: Tree, source: string, offset: number): ClassifiedStatement {
-  const { modes, serializable } = transactionModes(body['args'])
-  if (serializable) return serializableRefused(source, 'SET', offset)
+  const modes = transactionModes(body['args'])
   const common = { tag: 'SET', offset, local: false }
   if (name !== 'session characteristics')
     return setting({ ...common, text: source, action: 'transaction', name: 'transaction', modes })

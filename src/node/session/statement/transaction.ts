@@ -5,24 +5,22 @@
  * @module
  */
 import type { ClassifiedStatement, Isolation, TransactionModes } from './contract.ts'
-import { refuse, serializableRefused } from './refused.ts'
+import { refuse } from './refused.ts'
 import { constant, list, text, tree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
-/** A transaction_mode_list; of repeated modes the last wins, as in PostgreSQL. `serializable` is reported apart. */
-export function transactionModes(options: unknown): {
-  readonly modes: TransactionModes
-  readonly serializable: boolean
-} {
+/** A transaction_mode_list; of repeated modes the last wins, as in PostgreSQL. */
+export function transactionModes(options: unknown): TransactionModes {
   let modes: TransactionModes = {}
-  let serializable = false
   for (const item of list(options)) {
     const option = tree(tree(item)['DefElem'])
     const value = constant(option['arg']) ?? ''
     switch (text(option['defname']) ?? '') {
-      case 'transaction_isolation':
-        ;({ serializable, modes } = withIsolation(modes, value.toLowerCase()))
+      case 'transaction_isolation': {
+        const level = value.toLowerCase()
+        if (isIsolation(level)) modes = { ...modes, isolation: level }
         break
+      }
       case 'transaction_read_only':
         modes = { ...modes, readOnly: value !== '0' }
         break
@@ -32,15 +30,13 @@ export function transactionModes(options: unknown): {
       default:
     }
   }
-  return { modes, serializable }
-}
-
-function withIsolation(modes: TransactionModes, level: string): { modes: TransactionModes; serializable: boolean } {
-  return { modes: isIsolation(level) ? { ...modes, isolation: level } : modes, serializable: level === 'serializable' }
+  return modes
 }
 
 function isIsolation(word: string): word is Isolation {
-  return word === 'read uncommitted' || word === 'read committed' || word === 'repeatable read'
+  return (
+    word === 'read uncommitted' || word === 'read committed' || word === 'repeatable read' || word === 'serializable'
+  )
 }
 
 /** The modes as SQL, in a fixed order, comma-separated; empty if none is given. */
@@ -60,8 +56,7 @@ export function classifyTransaction(body: Tree, source: string, offset: number):
     case 'TRANS_STMT_BEGIN':
     case 'TRANS_STMT_START': {
       const tag = body['kind'] === 'TRANS_STMT_START' ? 'START TRANSACTION' : 'BEGIN'
-      const { modes, serializable } = transactionModes(body['options'])
-      if (serializable) return serializableRefused(source, tag, offset)
+      const modes = transactionModes(body['options'])
       const readOnly = modes.readOnly ?? false
       return { kind: 'begin', text: `${tag} ${modesText({ ...modes, readOnly })}`, tag, offset, ...modes, readOnly }
     }
