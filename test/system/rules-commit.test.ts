@@ -57,9 +57,10 @@ const strikes: Readonly<Record<string, readonly [readonly string[], (pid: number
       await bench.withClient(2, (other) => other.query('select pg_cancel_backend($1)', [pid]))
     },
   ],
-  idle_in_transaction_session_timeout: [[`set idle_in_transaction_session_timeout = '150ms'`], () => runFor(300)],
-  transaction_timeout: [[`set transaction_timeout = '250ms'`], () => runFor(300)],
-  statement_timeout: [[`set statement_timeout = '150ms'`], () => runFor(300)],
+  // Long enough that on a loaded machine none of them strikes before the append.
+  idle_in_transaction_session_timeout: [[`set idle_in_transaction_session_timeout = '1s'`], () => runFor(1_500)],
+  transaction_timeout: [[`set transaction_timeout = '1500ms'`], () => runFor(2_000)],
+  statement_timeout: [[`set statement_timeout = '1s'`], () => runFor(1_500)],
 }
 
 for (const [name, [settings, strike]] of Object.entries(strikes)) {
