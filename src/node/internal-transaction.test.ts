@@ -50,6 +50,7 @@ const setUp = () => {
   const gate: NodeGate = {
     applied: () => position(7),
     committing: () => position(7),
+    catchUp: () => Promise.resolve(),
     whenApplied: () => Promise.resolve(),
     captureNonce() {
       const nonce = String((nonces += 1))

@@ -32,9 +32,9 @@ import { onlyRow } from './apply/only-row.ts'
 import { createSqlApplier, sqlOriginName } from './apply/sql-applier.ts'
 import { startCapture, type Capture } from './capture/capture.ts'
 import { buildWriteset } from './capture/writeset.ts'
-import { parseDdlRow, statementsFor } from './catalog/ddl.ts'
+import { statementOf } from './capture/statement-row.ts'
+import { statementsFor } from './catalog/ddl.ts'
 import { installSchema } from './catalog/install.ts'
-import type { Relation, RowChange } from '../wire/pgoutput/messages.ts'
 import { ensureOwned, serverIdentity } from '../postgres/index.ts'
 import { createInspector } from './inspector.ts'
 import { createExecutor } from './order/executor.ts'
@@ -42,6 +42,7 @@ import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
+import { createTailReader } from './order/tail-reader.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
 import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
 import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
@@ -119,23 +120,6 @@ export interface RunningNode {
   /** Serves from now on: what must be there before the first session is. */
   open(): void
   stop(): Promise<void>
-}
-
-/** The statement in a captured row of allwrite.ddl. */
-const statementOf = (relation: Relation, change: RowChange) => {
-  assert(change.kind === 'insert', 'a statement row is inserted')
-  const columns = Object.fromEntries(
-    relation.columns.map((column, i) => {
-      const value = change.new[i]
-      return [column.name, value == null ? null : Buffer.from(value).toString('utf8')] as const
-    }),
-  )
-  const { statement, tables, kind } = parseDdlRow(columns)
-  const named = tables.map((table) => {
-    const dot = table.indexOf('.')
-    return { schema: table.slice(0, dot), name: table.slice(dot + 1) }
-  })
-  return { statement, tables: named, kind }
 }
 
 const appRoleSql = (name: string, verifier: string): string =>
@@ -459,10 +443,12 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   await admin.query('SELECT allwrite.set_node($1, $2)', [node, options.nodes])
   log.info({ position: fence }, 'caught up')
 
+  const readTail = createTailReader(journal)
   const gate: NodeGate = {
     applied: () => tracker.applied,
     committing: () => executor.committing,
     whenApplied: (position, signal) => tracker.whenApplied(position, signal),
+    catchUp: async (signal) => tracker.whenApplied(await readTail(signal), signal),
     captureNonce: () => capture.nonce(),
     discardNonce: (nonce) => capture.discard(nonce),
     submit: (submission) => submissions.submit(submission),

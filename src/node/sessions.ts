@@ -51,6 +51,7 @@ const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
   return {
     capture: await oid('allwrite.capture(text)'),
     unseenWrites: await oid('allwrite.unseen_writes()'),
+    currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),
     truncateRestarted: await oid('allwrite.truncate_restarted()'),
     journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),
   }
@@ -107,24 +108,27 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   const functions = await functionsOf(grantClient)
   const sessions = new Set<Session>()
   const onSession = (start: SessionStart): void => {
-    const session = runSession(start, {
-      gate: running.gate,
-      classify: (text, facts) => running.classifier.classify(text, facts),
-      functions,
-      journalSecret: options.agentSecret,
-      hasDeferrable: () => running.schema.hasDeferrable,
-      cancelBackend: () => cancelBackend(running.server.socketPath, start.backendPid, start.backendSecret),
-      terminateBackend: () => running.inspector.terminate(start.backendPid),
-      committed: (xid) => running.inspector.committed(toXid(BigInt(xid))),
-      onSequenceExhausted: async ({ message }) => {
-        const sequence = exhaustedSequence(message)
-        if (sequence === undefined) throw new AllwriteError('postgres', message, { sqlState: '2200H' })
-        await leaser.exhausted(sequence)
-        // Where one has run out, the statement's or the load's others are not far.
-        void poll()
+    const session = runSession(
+      { ...start, consistencyUnknown: true },
+      {
+        gate: running.gate,
+        classify: (text, facts) => running.classifier.classify(text, facts),
+        functions,
+        journalSecret: options.agentSecret,
+        hasDeferrable: () => running.schema.hasDeferrable,
+        cancelBackend: () => cancelBackend(running.server.socketPath, start.backendPid, start.backendSecret),
+        terminateBackend: () => running.inspector.terminate(start.backendPid),
+        committed: (xid) => running.inspector.committed(toXid(BigInt(xid))),
+        onSequenceExhausted: async ({ message }) => {
+          const sequence = exhaustedSequence(message)
+          if (sequence === undefined) throw new AllwriteError('postgres', message, { sqlState: '2200H' })
+          await leaser.exhausted(sequence)
+          // Where one has run out, the statement's or the load's others are not far.
+          void poll()
+        },
+        log,
       },
-      log,
-    })
+    )
     start.setCancel(() => session.cancel())
     sessions.add(session)
     void session.closed.then(() => sessions.delete(session))

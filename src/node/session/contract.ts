@@ -72,6 +72,11 @@ export interface NodeGate {
   committing(): Position
   /** Resolves when `applied() >= position`. */
   whenApplied(position: Position, signal?: AbortSignal): Promise<void>
+  /**
+   * Resolves when everything that was committed anywhere before this call is applied here.
+   * @throws AllwriteError cancelled when the signal aborts first
+   */
+  catchUp(signal: AbortSignal): Promise<void>
   /** A random token for one capture call; the capture stream starts to watch for it. */
   captureNonce(): string
   /** Gives a watched nonce up: the capture call failed or found nothing written. */

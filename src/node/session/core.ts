@@ -17,6 +17,7 @@ import { functionCall, readyForQuery, Status, type TextEncoding } from '../../wi
 import { BruteForce } from './abort.ts'
 import { BackendLost, hiddenCycle, type Answer, type Channel, type CycleOptions } from './channel.ts'
 import type { Conflict, Participant } from './contract.ts'
+import { Consistency } from './consistency.ts'
 import { control, failTransaction } from './control.ts'
 import { Ending, type EndResult } from './ending.ts'
 import type { ClientInput } from './input.ts'
@@ -75,6 +76,7 @@ export class Core implements Participant {
   #guardBroken = false
   readonly brute: BruteForce
   readonly ending: Ending
+  readonly consistency: Consistency
   /** The unit that runs holds DDL. */
   schemaChange = false
   /** The backend's connection has ended. */
@@ -89,6 +91,7 @@ export class Core implements Participant {
     this.out = start.out
     this.brute = new BruteForce(this)
     this.ending = new Ending(this)
+    this.consistency = new Consistency(this, start.consistencyUnknown)
     this.#gone = new Promise((resolve) => {
       this.#resolveGone = resolve
     })
@@ -128,7 +131,12 @@ export class Core implements Participant {
 
   /** A function of ours, in the client's transaction. @throws as exchange */
   call(oid: number, args: readonly string[]): Promise<Answer> {
-    return this.exchange(functionCall(oid, args, this.encoding), hiddenCycle)
+    return this.exchange(this.callMessage(oid, args), hiddenCycle)
+  }
+
+  /** The message of {@link call}. */
+  callMessage(oid: number, args: readonly string[]): Buffer {
+    return functionCall(oid, args, this.encoding)
   }
 
   /** As exchange, also while an abort is under way: for what ends the transaction. @throws BackendLost */
@@ -298,6 +306,7 @@ export class Core implements Participant {
 export interface CoreStart {
   readonly backendPid: number
   readonly readOnlyWish: boolean
+  readonly consistencyUnknown: boolean
   readonly input: ClientInput
   readonly out: ClientOutput
   readonly openChannel: (core: Core) => Channel

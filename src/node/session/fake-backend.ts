@@ -19,7 +19,7 @@ import { createStatementClassifier, loadParser, nothingHarmless } from './statem
 /** What the backend does with one request, `capture` or the text of a Query; undefined: as usual. */
 export type Script = (request: string, backend: FakeBackend) => Buffer | 'silence' | 'die' | undefined
 
-const functions = { capture: 1, unseenWrites: 2, journalStatement: 3, truncateRestarted: 4 }
+const functions = { capture: 1, unseenWrites: 2, journalStatement: 3, truncateRestarted: 4, currentSetting: 5 }
 
 export class FakeBackend {
   readonly requests: string[] = []

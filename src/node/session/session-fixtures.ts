@@ -232,6 +232,9 @@ export class TestGate implements NodeGate {
     })
   }
 
+  /** Instant, unless told otherwise. */
+  catchUp: (signal: AbortSignal) => Promise<void> = () => Promise.resolve()
+
   captureNonce(): string {
     const nonce = `nonce${++this.#counter}`
     this.nonces.add(nonce)
@@ -317,6 +320,7 @@ export async function throughSession(
         applied: () => options.gate.applied(),
         committing: () => options.gate.committing(),
         whenApplied: (at, signal) => options.gate.whenApplied(at, signal),
+        catchUp: (signal) => options.gate.catchUp(signal),
         captureNonce: () => options.gate.captureNonce(),
         discardNonce: (nonce) => options.gate.discardNonce(nonce),
         submit: (submission) => options.gate.submit(submission),

@@ -22,6 +22,8 @@ export interface Handover {
   readonly parameters: ReadonlyMap<string, string>
   /** What the client asked `default_transaction_read_only` to be at login. */
   readonly readOnlyWish: boolean
+  /** `allwrite.consistency` may have come with the role, the database or the connection. @default false */
+  readonly consistencyUnknown?: boolean
 }
 
 /** The catalog's functions that a session calls by FunctionCall: their OIDs in this database. */
@@ -30,6 +32,8 @@ export interface SessionFunctions {
   readonly capture: number
   /** `allwrite.unseen_writes() → text`: names a write that the stream does not show, else NULL. */
   readonly unseenWrites: number
+  /** `current_setting(name text, missing_ok boolean) → text`, PostgreSQL's own. */
+  readonly currentSetting: number
   /** `allwrite.truncate_restarted() → void`: makes the restarts of TRUNCATE ... RESTART IDENTITY those of the cluster. */
   readonly truncateRestarted: number
   /** `allwrite.journal_statement(secret text, statement text, context text)`. */

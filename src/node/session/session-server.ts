@@ -43,6 +43,7 @@ export async function sessionServer(): Promise<SessionServer> {
     capture: await oid('allwrite.capture'),
     unseenWrites: await oid('allwrite.unseen_writes'),
     truncateRestarted: await oid('allwrite.truncate_restarted'),
+    currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
     journalStatement: await oid('allwrite.journal_statement'),
   }
   const common = {

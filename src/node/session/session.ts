@@ -72,6 +72,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
   const core: Core = new Core(options, {
     backendPid: start.backendPid,
     readOnlyWish: start.readOnlyWish,
+    consistencyUnknown: start.consistencyUnknown ?? false,
     input,
     out,
     openChannel,
@@ -107,6 +108,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
       }
       if (frame.type === type.bye) return
       if (core.aborting) await core.aborted()
+      if (core.consistency.due) await core.consistency.beforeUnit()
       await unit(core, frame)
     }
   }

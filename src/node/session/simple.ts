@@ -53,7 +53,7 @@ export async function simpleQuery(core: Core, frame: ClientFrame): Promise<void>
   core.names.queried()
   const [only] = statements
   assert(only, 'a text has at least one statement')
-  if (statements.length === 1 && !core.owed && !core.guardBroken && isDirect(core, only)) {
+  if (statements.length === 1 && !core.owed && !core.guardBroken && !core.consistency.failed && isDirect(core, only)) {
     await runUnit(core, () => forward(core, frame, text, only))
     return
   }

@@ -6,6 +6,7 @@
  */
 import { AllwriteError } from '../../core/errors.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { consistencyName, invalidLevel } from './statement/consistency-level.ts'
 
 export interface StartSettings {
   /** For the backend's start-up packet, in order; without `default_transaction_read_only`. */
@@ -39,7 +40,7 @@ export const startSettings = (startup: StartupMessage): StartSettings => {
     const known = checkedName(name)
     if (known === readOnlyName) readOnlyWish = parseBoolean(known, value)
     else {
-      refuseUnsafe(known)
+      refuseUnsafe(known, value)
       settings.push([known, value])
     }
   }
@@ -56,10 +57,12 @@ const checkedName = (name: string): string => {
   return known
 }
 
-const refuseUnsafe = (name: string): void => {
+const refuseUnsafe = (name: string, value: string): void => {
   const reason = refused.get(name)
   if (reason !== undefined)
     throw new AllwriteError('unsupported', `parameter "${name}" cannot be set in a cluster`, { detail: reason })
+  const level = name === consistencyName ? invalidLevel(value) : undefined
+  if (level !== undefined) throw new AllwriteError('protocol', level.message, { sqlState: '22023', hint: level.hint })
 }
 
 const refuseReplication = (value: string | undefined): void => {

@@ -85,6 +85,7 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
     core.temporaryObjects = true
     return
   }
+  core.consistency.note(statement)
   switch (statement.kind) {
     case 'write':
       noteWrite(core, statement)
@@ -248,6 +249,12 @@ export async function newRange(core: Core, fields: ErrorFields): Promise<boolean
  * COMMIT fails and ends it. True: told, the unit is over.
  */
 export async function tellOwed(core: Core, kind: ClassifiedStatement['kind'] | undefined): Promise<boolean> {
+  const failure = core.consistency.takeFailure()
+  if (failure && kind !== 'rollback') {
+    core.out.push(errorFrame(failure))
+    await core.failClient()
+    return true
+  }
   const conflict = core.owed
   if (!conflict || kind === 'rollback') return false
   core.owed = undefined

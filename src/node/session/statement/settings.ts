@@ -5,6 +5,7 @@
  * @module
  */
 import type { ClassifiedStatement, RefusedStatement, SettingStatement } from './contract.ts'
+import { consistencyName, invalidLevel } from './consistency-level.ts'
 import { refuse } from './refused.ts'
 import { modesText, transactionModes } from './transaction.ts'
 import { booleanWord, constant, list, text, tree } from './tree.ts'
@@ -52,6 +53,8 @@ export function settingRefusal(
   if (reason !== undefined) return refuse(source, tag, offset, `changing parameter "${setting}"`, { detail: reason })
   if (value === undefined) return undefined
   const word = value.trim().toLowerCase()
+  const level = setting === consistencyName ? invalidLevel(word) : undefined
+  if (level !== undefined) return { kind: 'refused', text: source, tag, offset, sqlState: '22023', ...level }
   if (setting === 'standard_conforming_strings' && booleanWord(word) === false)
     return refuse(source, tag, offset, 'standard_conforming_strings = off', {
       detail: 'The agent reads statements with the standard’s string literals.',
