@@ -39,7 +39,8 @@ for (const mode of ['simple', 'extended', 'prepared']) {
       ),
     )
     for (const { code, stdout, stderr } of runs) {
-      assert.equal(code, 0, `${stdout}\n${stderr}`)
+      // stderr first: a report that is cut off must hold the reason.
+      assert.equal(code, 0, `${stderr}\n${stdout}`)
       context.diagnostic(
         stdout
           .split('\n')

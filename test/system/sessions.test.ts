@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { connect } from 'node:net'
 import { Pool } from 'pg'
-import type { Client } from 'pg'
+import type { Client, Connection } from 'pg'
 import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { errorOf } from '#testing/errors.ts'
@@ -142,6 +142,53 @@ test(
     } finally {
       await Promise.all([winner.end(), loser.end()])
     }
+    await assertAllEqual(cluster)
+  },
+)
+
+/** Parse and Sync alone, as PQprepare does it and drivers that prepare when they first need a statement. */
+const prepare = (client: Client, name: string, text: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const submittable = {
+      name,
+      text,
+      submit: (connection: Connection): void => {
+        connection.parse({ name, text, types: [] }, true)
+        connection.sync()
+      },
+      handleError: reject,
+      handleReadyForQuery: () => resolve(),
+    }
+    client.query(submittable)
+  })
+
+test(
+  'a transaction that is lost while idle hears 40001 of its next statement, not of one that it only prepares',
+  { skip: needsCluster },
+  async () => {
+    await withClient(1, (client) => client.query('create table late (id int primary key, v int)'))
+    await withClient(1, (client) => client.query('insert into late values (1, 0)'))
+    await assertAllEqual(cluster)
+    const text = 'update late set v = v + $1 where id = 1'
+    await withClient(1, async (loser) => {
+      await loser.query('begin')
+      await loser.query('update late set v = -1 where id = 1')
+      await withClient(2, (winner) => winner.query('update late set v = 10 where id = 1'))
+      await withClient(1, (reader) =>
+        until(
+          'n1 has the winner',
+          async () => (await reader.query('select 1 from late where v = 10')).rowCount === 1 && (true as const),
+        ),
+      )
+      await prepare(loser, 'late_update', text)
+      const run = () => loser.query({ name: 'late_update', text, values: [5] })
+      assert.equal((await errorOf(run())).code, '40001')
+      await loser.query('rollback')
+      await loser.query('begin')
+      assert.equal((await run()).rowCount, 1)
+      await loser.query('commit')
+      assert.deepEqual((await loser.query('select v from late')).rows, [{ v: 15 }])
+    })
     await assertAllEqual(cluster)
   },
 )

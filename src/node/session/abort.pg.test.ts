@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test'
 import { nodeId, position } from '../../core/ids.ts'
-import { bindPlain, execute, flush, parse, query, sync } from '../../wire/pgwire/messages.ts'
+import {
+  bindPlain,
+  describe as describeMessage,
+  execute,
+  flush,
+  parse,
+  query,
+  sync,
+} from '../../wire/pgwire/messages.ts'
 import type { Conflict } from './contract.ts'
 import { bareClient, eventually, show, TestGate, type RawClient, type Through } from './session-fixtures.ts'
 import { run } from './session-scripts.ts'
@@ -170,6 +178,66 @@ describe('brute force', () => {
       assert.deepEqual((await through.client.until('Z')).map(show), [begin ? 'Z "E"' : 'Z "I"'])
       if (begin) await through.client.query('rollback')
     }
+  })
+
+  test('a loss is told by what runs, not by what is prepared; what was prepared meanwhile is there', async () => {
+    const gate = new TestGate()
+    await using through = await open(gate)
+    const say = async (...send: Buffer[]): Promise<string[]> => {
+      through.client.send(...send, sync)
+      return (await through.client.until('Z')).map(show)
+    }
+    await through.client.query('begin isolation level repeatable read')
+    await through.client.query("update t set v = 'mine' where id = 1")
+    await through.participant.abort(conflict)
+    assert.deepEqual(await say(), ['Z "T"'])
+    assert.deepEqual(await say(parse('p', "update t set v = 'later' where id = 1"), describeMessage('S', 'p')), [
+      '1',
+      't 0000',
+      'n',
+      'Z "T"',
+    ])
+    assert.deepEqual(await say(parse('r', 'rollback')), ['1', 'Z "T"'])
+    assert.deepEqual(await say(parse('', 'select 7')), ['1', 'Z "T"'])
+    assert.equal(await valueOf(admin, 'select v from t where id = 1 for update nowait'), 'v1')
+    assert.equal(
+      await valueOf(admin, `select state from pg_stat_activity where pid = ${through.pid}`),
+      'idle in transaction (aborted)',
+    )
+    const [first, ...rest] = await say(bindPlain('', 'p'), execute(''))
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+    assert.match((await say(parse('q', 'select 1')))[0] ?? '', /^E C25P02/)
+    assert.deepEqual(await say(bindPlain('', 'r'), execute('')), ['2', 'C "ROLLBACK\\u0000"', 'Z "I"'])
+    assert.equal((await say(bindPlain('', ''), execute('')))[2], 'C "SELECT 1\\u0000"')
+    assert.deepEqual(await say(bindPlain('', 'p'), execute('')), ['2', 'C "UPDATE 1\\u0000"', 'Z "I"'])
+    assert.equal(gate.submissions.length, 1, 'the name is known for what it is')
+  })
+
+  test('a ROLLBACK that is prepared and run in one batch is told nothing of a loss; a Parse that fails is', async () => {
+    const gate = new TestGate()
+    await using through = await open(gate)
+    const say = async (...send: Buffer[]): Promise<string[]> => {
+      through.client.send(...send, sync)
+      return (await through.client.until('Z')).map(show)
+    }
+    await through.client.query('begin')
+    await through.client.query('create temp table mine (v text)')
+    await through.participant.abort(conflict)
+    assert.deepEqual(await say(parse('r', 'rollback'), bindPlain('', 'r'), describeMessage('P', ''), execute('')), [
+      '1',
+      '2',
+      'n',
+      'C "ROLLBACK\\u0000"',
+      'Z "I"',
+    ])
+    await through.client.query('begin')
+    await through.client.query('create temp table mine (v text)')
+    await through.participant.abort(conflict)
+    const [first, ...rest] = await say(parse('p', 'select v from mine'))
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+    assert.deepEqual(await say(bindPlain('', 'r'), execute('')), ['2', 'C "ROLLBACK\\u0000"', 'Z "I"'])
   })
 
   test('AND CHAIN goes on in a new transaction though the first was committed from the journal', async () => {

@@ -6,8 +6,9 @@
  * 1. A backend that runs nothing is rolled back at once. A running statement is cancelled at once and again every
  *    {@link cancelRepeatMs}: a cancel may come before the statement or be swallowed by a handler. Meanwhile its output is drained
  *    and dropped: a backend that is blocked in sending ignores a cancel.
- * 2. The backend is ended only when the statement still runs after {@link terminateAfterMs}. Once it is over, the ROLLBACK is on
- *    its way, and nothing would be gained by ending the backend.
+ *    A Parse gets its first cancel only then: it is over by itself as a rule, and its client must not lose its name.
+ * 2. The backend is ended only when the statement still runs after {@link terminateAfterMs} of cancels that have arrived. Once it is
+ *    over, the ROLLBACK is on its way, and nothing would be gained by ending the backend.
  * 3. A statement outside a transaction block (a long read in the way of DDL) is left {@link readerGraceMs}: it is no transaction
  *    to be lost, and most are over by then.
  * 4. Afterwards nothing of the client runs in its block before it was told: the backend is in a real failed transaction.
@@ -15,19 +16,20 @@
  * @module
  */
 import { assert } from '../../core/errors.ts'
-import { Status } from '../../wire/pgwire/messages.ts'
-import { BackendLost, hiddenCycle } from './channel.ts'
+import { BackendLost } from './channel.ts'
 import type { Conflict } from './contract.ts'
-import { control, failTransaction } from './control.ts'
 import type { Core } from './core.ts'
 
 /** Between two cancels of one statement, ms: a few times what a cancel takes, so that they do not pile up on a loaded machine. */
 export const cancelRepeatMs = 20
 /**
- * How long a statement may resist its cancels before its backend is ended, ms. Healthy ones take up to some 100 ms where CPU is
- * short; a session lost costs its client more than the apply loses by waiting.
+ * How long a statement may resist its cancels before its backend is ended, ms; only {@link cancelRepeatMs} behind a cancel that
+ * the server has taken count. Where CPU is short that lasts longer: a cancel needs a fork of the postmaster, the backend its turn. A
+ * session lost costs its client more than the apply loses by waiting.
  */
 export const terminateAfterMs = 500
+/** The same where the server takes no cancels, ms. */
+export const terminateMsMax = 5_000
 /** How long a statement outside a transaction block may be in the way of an apply, ms: it holds locks that only DDL waits for. */
 export const readerGraceMs = 500
 
@@ -80,8 +82,8 @@ export class BruteForce {
     if (this.#abort) return this.#abort.done
     if (channel.lost) return Promise.resolve()
     if (state === 'idle') return channel.busy ? this.#waitForReader(conflict) : Promise.resolve()
-    // The client's own ROLLBACK does what is asked for, and is answered as such.
-    if (this.#core.leaving && channel.busy) return this.#untilIdle()
+    // The client's own ROLLBACK does what is asked for, and is answered as such; or it has done it in this very turn.
+    if (this.#core.leaving) return channel.busy ? this.#untilIdle() : Promise.resolve()
     return this.#begin(conflict)
   }
 
@@ -116,8 +118,10 @@ export class BruteForce {
       this.#startRollback(abort)
       return done
     }
-    this.#core.channel.discard()
-    this.sendCancel()
+    if (!this.#core.preparing) {
+      this.#core.channel.discard()
+      this.sendCancel()
+    }
     this.onAbort?.()
     this.insist(done, conflict, () => !abort.settled)
     return done
@@ -144,11 +148,15 @@ export class BruteForce {
   /** Cancels again and again, at last ends the backend, until `done`; only while `stuck`. */
   insist(done: Promise<unknown>, conflict: Conflict, stuck: () => boolean): void {
     // Counted in ticks, not by the clock: where the agent itself gets no CPU, neither did the backend.
-    let ticksLeft = Math.ceil(terminateAfterMs / cancelRepeatMs)
+    let cancelsLeft = Math.ceil(terminateAfterMs / cancelRepeatMs)
+    let ticksLeft = Math.ceil(terminateMsMax / cancelRepeatMs)
     const timer = setInterval(() => {
       if (!stuck()) return
-      if (--ticksLeft > 0) {
-        if (this.#cancelsPending === 0) this.sendCancel()
+      ticksLeft -= 1
+      if (ticksLeft > 0 && this.#cancelsPending > 0) return
+      cancelsLeft -= 1
+      if (ticksLeft > 0 && cancelsLeft > 0) {
+        this.sendCancel()
         return
       }
       clearInterval(timer)
@@ -194,21 +202,18 @@ export class BruteForce {
   async #rollBack(abort: Abort): Promise<void> {
     const core = this.#core
     const reopen = (core.state === 'client' || core.state === 'failed') && !core.ending.active
-    // A transaction that had failed before has told its error.
-    const owed = core.state === 'client' && !core.ending.active ? abort.conflict : core.owed
+    const tells = core.state === 'client' && !core.ending.active
     await core.rollback()
     abort.resolve()
     if (!reopen) {
       core.follow('ended')
       return
     }
-    const keep = core.names.unnamedLive
-    const [, failed] = await Promise.all([
-      core.raw(control(core.work.begin, keep), hiddenCycle),
-      core.raw(control(failTransaction, keep), hiddenCycle),
-    ])
-    assert(failed.status === Status.failed, 'the transaction that follows a lost one is failed')
+    // A late one, for a statement that ended by itself, would hit the BEGIN.
+    await this.cancelsSent
+    await core.openFailed()
+    // A transaction that had failed before, or has since, has told its error.
+    if (tells && core.state === 'client') core.owed = abort.conflict
     core.state = 'failed'
-    core.owed = owed
   }
 }

@@ -4,10 +4,12 @@
  * @module
  */
 import { typeByte } from '../../wire/pgwire/frames.ts'
+import { readBind, readExecute, readTarget } from '../../wire/pgwire/messages.ts'
 import { ClientGone } from './copy.ts'
 import type { Core } from './core.ts'
 import type { ClientFrame } from './input.ts'
 import { unitBytesMax } from './retry.ts'
+import type { ClassifiedStatement } from './statement/contract.ts'
 
 /** Type bytes of the messages that a batch is made of. */
 export const batchTypes = {
@@ -32,6 +34,31 @@ export const isExtended = (kind: number): boolean =>
   kind === type.close ||
   kind === type.flush ||
   kind === type.sync
+
+/**
+ * The kind of statement that a message runs or is about to run; `nothing`: it only prepares. Drivers prepare statements when they
+ * first need them, in the middle of a transaction, and few expect 40001 of that: while a conflict is owed, Parse, Close and
+ * Describe of statements are answered as if the transaction stood (Core.prepare). What a name in them means is looked up
+ * outside it, as after its ROLLBACK; the server looks again if the search path is another when the statement runs.
+ */
+export function ranBy(
+  core: Core,
+  { type: kind, bytes }: ClientFrame,
+): ClassifiedStatement['kind'] | 'nothing' | undefined {
+  switch (kind) {
+    case type.bind:
+      return core.names.statement(readBind(bytes).statement)?.kind
+    case type.execute:
+      return core.names.portal(readExecute(bytes))?.kind
+    case type.describe:
+    case type.close: {
+      const target = readTarget(bytes)
+      return target.kind === 'S' ? 'nothing' : core.names.portal(target.name)?.kind
+    }
+    default:
+      return 'nothing'
+  }
+}
 
 /** Batches beyond this are sent on before their Sync has come, bytes: as if the client had sent Flush. */
 export const batchBytesMax = unitBytesMax

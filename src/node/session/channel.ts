@@ -42,10 +42,10 @@ export interface CycleOptions {
   /** Drops a notice. */
   readonly dropNotice?: (fields: ErrorFields) => boolean
   /**
-   * Sees the messages that count an extended batch's progress, shown or not: 1 2 3 C I s E (whole) and D (its first part). A
+   * Sees the messages that count an extended batch's progress, `shown` or not: 1 2 3 C I s E (whole) and D (its first part). A
    * returned buffer is shown instead.
    */
-  readonly track?: (type: number) => Buffer | undefined
+  readonly track?: (type: number, shown: boolean) => Buffer | undefined
   /** CopyInResponse arrived: the backend reads CopyData now. */
   readonly copyIn?: () => void
 }
@@ -314,7 +314,7 @@ export class Channel {
       default:
         break
     }
-    const instead = cycle?.options.track && tracked[kind] === 1 ? cycle.options.track(kind) : undefined
+    const instead = cycle?.options.track && tracked[kind] === 1 ? cycle.options.track(kind, shown) : undefined
     this.#partShown = shown
     if (!shown) return
     if (cycle.options.keepComplete && (kind === type.complete || kind === type.value)) {
@@ -350,7 +350,7 @@ export class Channel {
     if (!cycle) return
     cycle.result.error = fields
     cycle.result.errorFrame = frame
-    cycle.options.track?.(type.error)
+    cycle.options.track?.(type.error, false)
     cycle.options.failed?.()
     if (!cycle.options.show || cycle.discarded) return
     const shown = cycle.options.error ? cycle.options.error(fields, frame) : frame

@@ -4,8 +4,8 @@
  * @module
  */
 import { typeByte } from '../../wire/pgwire/frames.ts'
-import { copyFail } from '../../wire/pgwire/messages.ts'
-import type { CycleOptions } from './channel.ts'
+import { copyFail, sync } from '../../wire/pgwire/messages.ts'
+import type { Answer, CycleOptions } from './channel.ts'
 import type { Core } from './core.ts'
 import type { ClientFrame } from './input.ts'
 
@@ -79,6 +79,16 @@ export class CopyWatch {
     } finally {
       core.brute.onAbort = undefined
     }
+  }
+
+  /** A copy of the extended protocol: its Sync comes when all is sent. @param early as relay */
+  async during(exchange: Promise<Answer>, early: () => ClientFrame | undefined): Promise<Answer> {
+    const answer = exchange.finally(() => this.finish())
+    const relayed = this.relay(early).finally(() => {
+      this.#core.channel.write(sync)
+    })
+    const [result] = await Promise.all([answer, relayed])
+    return result
   }
 
   async #pump(early: () => ClientFrame | undefined): Promise<void> {

@@ -7,7 +7,8 @@
  * 1. One thing at a time runs on the backend; the units await it. Only `abort` comes in between: it lets a running cycle end
  *    and rolls back inside that cycle's end, before the unit goes on.
  * 2. Nothing of the client runs between an abort and its report: after a client's transaction is lost, the backend is put into a
- *    real failed transaction, so that the server itself answers as PostgreSQL does (RULES 13).
+ *    real failed transaction, so that the server itself answers as PostgreSQL does (RULES 13). It is left only for what prepares
+ *    statements and runs nothing (`prepare`).
  * 3. After `submit` the backend is not closed by us before the outcome (RULES 2).
  *
  * @module
@@ -35,7 +36,7 @@ import {
 } from './transaction.ts'
 import { guardName, ReadOnlyWish } from './wish.ts'
 
-/** How often a ROLLBACK is repeated: each try survives one late cancel. */
+/** How often a ROLLBACK, or a BEGIN of a failed transaction, is repeated: each try survives one late cancel. */
 const rollbackTriesMax = 10
 
 /** A ROLLBACK of ours may come when the server has none to roll back: that is no news for the client. */
@@ -63,6 +64,8 @@ export class Core implements Participant {
   owed: Conflict | undefined
   /** The statement that runs ends the client's transaction by itself, without the node. */
   leaving = false
+  /** What runs is only prepared: nothing of it is executed. */
+  preparing = false
   /** The session ends after its answer: what it held in the backend is lost. */
   stateLost = false
   temporaryObjects = false
@@ -113,9 +116,62 @@ export class Core implements Participant {
     return answer
   }
 
+  /**
+   * As exchange, for messages that run nothing: Parse, Close, Describe of a statement. An abort lets them end, and what they
+   * said stands; only if one failed meanwhile, nothing is said of that. While a conflict is owed they run outside any transaction,
+   * as if the client's still stood: in a failed one the server would refuse them.
+   * @throws TransactionAborted before a byte is sent, or after an error while the node aborts the transaction
+   * @throws BackendLost
+   */
+  async prepare(bytes: Buffer | readonly Buffer[], options: CycleOptions): Promise<Answer> {
+    if (this.brute.active) throw new TransactionAborted()
+    let hidden = false
+    const quiet: CycleOptions = {
+      ...options,
+      error: (fields, frame) => {
+        hidden = this.brute.active
+        return hidden ? undefined : options.error?.(fields, frame)
+      },
+    }
+    this.preparing = true
+    try {
+      const answer = await (this.owed ? this.#outside(bytes, quiet) : this.raw(bytes, quiet))
+      if (hidden) throw new TransactionAborted()
+      return answer
+    } finally {
+      this.preparing = false
+    }
+  }
+
+  /** In one write, so that no other statement can come between: what follows the ROLLBACK runs nothing either. */
+  async #outside(bytes: Buffer | readonly Buffer[], options: CycleOptions): Promise<Answer> {
+    this.channel.cork()
+    const rolledBack = this.raw(control('ROLLBACK', this.names.unnamedLive), rollbackCycle)
+    const answer = this.raw(bytes, options)
+    const failed = this.openFailed()
+    this.channel.uncork()
+    const [, result] = await Promise.all([rolledBack, answer, failed])
+    return result
+  }
+
+  /** A failed transaction that stands for the client's lost one: the server itself answers as PostgreSQL does. */
+  async openFailed(): Promise<void> {
+    const keep = this.names.unnamedLive
+    for (let tries = 0; tries < rollbackTriesMax; tries++) {
+      const [, failed] = await Promise.all([
+        this.raw(control(this.work.begin, keep), hiddenCycle),
+        this.raw(control(failTransaction, keep), hiddenCycle),
+      ])
+      // The client's own cancel, or its statement_timeout, may have hit the BEGIN.
+      if (failed.status === Status.failed) return
+    }
+    await this.#giveUp('a backend does not begin a transaction; its connection is closed')
+  }
+
   /** What ends the client's transaction unasked: an abort has nothing to add. @throws BackendLost */
   async leave<T>(exchange: () => Promise<T>): Promise<T> {
-    await this.aborted()
+    // Not a turn may lie between the last look and the statement: a ROLLBACK is never answered by a conflict.
+    while (this.aborting) await this.aborted()
     this.leaving = true
     try {
       return await exchange()
@@ -192,7 +248,8 @@ export class Core implements Participant {
   ready(): void {
     this.channel.undefer()
     this.report()
-    this.out.push(readyFrames[this.state])
+    // A loss that is not told yet: for the client its transaction stands.
+    this.out.push(readyFrames[this.owed ? 'client' : this.state])
     this.out.flush()
   }
 
@@ -275,7 +332,12 @@ export class Core implements Participant {
       const answer = await this.raw(control('ROLLBACK', this.names.unnamedLive), rollbackCycle)
       if (answer.status === Status.idle) return
     }
-    this.options.log.error({ pid: this.backendPid }, 'a backend does not roll back; its connection is closed')
+    await this.#giveUp('a backend does not roll back; its connection is closed')
+  }
+
+  /** @throws BackendLost always */
+  async #giveUp(why: string): Promise<never> {
+    this.options.log.error({ pid: this.backendPid }, why)
     this.channel.destroy()
     await this.#gone
     throw new BackendLost()

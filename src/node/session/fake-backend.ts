@@ -1,7 +1,8 @@
 /**
  * A backend that answers as its script says, for paths that a real server takes once in a million times; and a session on it.
  *
- * It knows transaction status only as far as a session looks at it: BEGIN opens, COMMIT and ROLLBACK end, an error fails.
+ * It knows transaction status only as far as a session looks at it: BEGIN opens, COMMIT and ROLLBACK end, an error fails; in a
+ * failed transaction nothing is parsed. Of the extended protocol it runs nothing: that is for what only prepares, and what is refused.
  *
  * @module
  */
@@ -9,14 +10,27 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { errorResponse } from '../../wire/pgwire/errors.ts'
 import { FrameScanner, frontendRules } from '../../wire/pgwire/frames.ts'
-import { commandComplete, readQuery, readyForQuery } from '../../wire/pgwire/messages.ts'
+import {
+  bindComplete,
+  closeComplete,
+  commandComplete,
+  parseComplete,
+  readBind,
+  readParse,
+  readQuery,
+  readTarget,
+  readyForQuery,
+} from '../../wire/pgwire/messages.ts'
 import { RawClient } from './session-fixtures.ts'
 import type { SessionOptions } from './session-options.ts'
 import { runSession, type Session } from './session.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 import { createStatementClassifier, loadParser, nothingHarmless } from './statement/index.ts'
 
-/** What the backend does with one request, `capture` or the text of a Query; undefined: as usual. */
+/**
+ * What the backend does with one request: `capture`, the text of a Query, or of the extended protocol `parse NAME TEXT`, `bind NAME`,
+ * `execute`, `close NAME`, `sync`; undefined: as usual.
+ */
 export type Script = (request: string, backend: FakeBackend) => Buffer | 'silence' | 'die' | undefined
 
 const functions = { capture: 1, unseenWrites: 2, journalStatement: 3, truncateRestarted: 4, currentSetting: 5 }
@@ -26,6 +40,8 @@ export class FakeBackend {
   script: Script = () => undefined
   readonly #socket: Socket
   #status: 'I' | 'T' | 'E' = 'I'
+  /** After an error, up to Sync. */
+  #skips = false
 
   constructor(socket: Socket) {
     this.#socket = socket
@@ -33,6 +49,7 @@ export class FakeBackend {
       const frame = buffer.subarray(start, end)
       if (type === 0x51) this.#request(readQuery(frame).toString())
       else if (type === 0x46) this.#request(frame.readInt32BE(5) === functions.capture ? 'capture' : 'call')
+      else this.#extended(String.fromCharCode(type), frame)
     })
     socket.on('data', (chunk: Buffer) => scanner.push(chunk))
     socket.on('error', () => undefined)
@@ -66,7 +83,33 @@ export class FakeBackend {
     else if (answer !== 'silence') this.#socket.write(answer)
   }
 
+  /** An error, and what follows up to Sync is skipped. */
+  refused(sqlState: string): Buffer {
+    this.#skips = true
+    if (this.#status === 'T') this.#status = 'E'
+    return errorResponse({ severity: 'ERROR', sqlState, message: 'scripted' })
+  }
+
+  #extended(type: string, frame: Buffer): void {
+    if (type === 'S') {
+      this.#skips = false
+      this.#request('sync')
+    } else if (this.#skips) return
+    else if (type === 'P') {
+      const { name, sql } = readParse(frame)
+      this.#request(`parse ${name} ${sql.toString()}`)
+    } else if (type === 'B') this.#request(`bind ${readBind(frame).statement}`)
+    else if (type === 'E') this.#request('execute')
+    else if (type === 'C') this.#request(`close ${readTarget(frame).name}`)
+  }
+
   #usual(request: string): Buffer {
+    if (request === 'sync') return readyForQuery(this.#status.charCodeAt(0))
+    if (request.startsWith('parse ')) return this.#status === 'E' ? this.refused('25P02') : parseComplete
+    if (request.startsWith('bind ')) return bindComplete
+    if (request.startsWith('close ')) return closeComplete
+    if (request === 'execute') return commandComplete('DONE')
+
     if (request === 'capture') {
       const value = Buffer.from('740')
       const body = Buffer.alloc(9)
@@ -75,7 +118,7 @@ export class FakeBackend {
       body.writeInt32BE(value.length, 5)
       return Buffer.concat([body, value, readyForQuery(this.#status.charCodeAt(0))])
     }
-    if (request.startsWith('ROLLBACK TO')) return this.failed('3B001', 'E')
+    if (request.startsWith('ROLLBACK TO')) return this.failed('3B001')
     const word = /^\w+/.exec(request)?.[0].toUpperCase() ?? ''
     if (word === 'BEGIN') return this.done('BEGIN', 'T')
     if (word === 'COMMIT' && request.endsWith('CHAIN')) return this.done('COMMIT', 'T')

@@ -49,11 +49,15 @@ export class Names {
   }
 
   bind(portal: string, statement: string): ClassifiedStatement | undefined {
-    const found = this.#overlay.get(statement) ?? this.#statements.get(statement)
+    const found = this.statement(statement)
     this.#portals.delete(portal)
     if (found) this.#portals.set(portal, found)
     trim(this.#portals)
     return found
+  }
+
+  statement(name: string): ClassifiedStatement | undefined {
+    return this.#overlay.get(name) ?? this.#statements.get(name)
   }
 
   portal(name: string): ClassifiedStatement | undefined {

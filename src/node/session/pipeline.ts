@@ -7,21 +7,15 @@
  *
  * After an error everything up to the client's Sync is skipped, as the server does (manual, "Extended Query").
  *
+ * A conflict that is owed is told by the first message that runs something (`ranBy`).
+ *
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
-import {
-  close,
-  commandComplete,
-  readBind,
-  readExecute,
-  readParse,
-  readTarget,
-  sync,
-} from '../../wire/pgwire/messages.ts'
+import { commandComplete, readBind, readExecute, readParse, readTarget } from '../../wire/pgwire/messages.ts'
 import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from './answers.ts'
-import { batchBytesMax, batchTypes, collectBatch, type Batch } from './batch.ts'
+import { batchBytesMax, batchTypes, collectBatch, ranBy, type Batch } from './batch.ts'
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
 import { ClientGone, CopyWatch } from './copy.ts'
@@ -29,6 +23,7 @@ import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
 import type { ClientFrame } from './input.ts'
 import { answered, runUnit, unanswered, type UnitResult } from './retry.ts'
+import { Leftovers } from './leftovers.ts'
 import { refusalOf, rewritten, sentText } from './parse-text.ts'
 import { Segment } from './segment.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
@@ -54,7 +49,10 @@ const type = batchTypes
 /** One batch of the client, from its first message to the answer of its Sync. */
 export async function pipeline(core: Core, first: ClientFrame): Promise<void> {
   const unit = new BatchUnit(core, await collectBatch(core, first))
+  // Of an abort that came meanwhile the batch's first statement tells, not its first Parse.
+  if (core.aborting) await core.aborted()
   await runUnit(core, () => unit.run())
+  await unit.leftovers.closeUnseen()
   core.names.settled()
   if (core.state === 'idle') core.names.transactionEnded()
 }
@@ -74,12 +72,12 @@ class BatchUnit {
   /** Frames of the batch that are still to be looked at. */
   #queue: ClientFrame[] = []
   #attempts = 0
-  /** Named statements that an earlier run has left on the server. */
-  #leftovers: string[] = []
+  readonly leftovers: Leftovers
 
   constructor(core: Core, batch: Batch) {
     this.#core = core
     this.#batch = batch
+    this.leftovers = new Leftovers(core)
     this.#retryable = batch.complete && core.state === 'idle'
   }
 
@@ -110,8 +108,7 @@ class BatchUnit {
     this.#synced = false
     this.#queue = [...this.#batch.frames]
     await core.mendGuard()
-    await this.#clearLeftovers()
-    if (await tellOwed(core, this.#firstKind())) return this.#skipped()
+    await this.leftovers.closeAll()
     for (;;) {
       const result = await this.#frame(await this.#next())
       if (result) return result
@@ -136,19 +133,24 @@ class BatchUnit {
     return this.#skipped()
   }
 
-  /** Prepared statements are no part of a transaction: a batch that is run again would find its own. */
-  async #clearLeftovers(): Promise<void> {
-    if (this.#leftovers.length === 0) return
+  /** Tells a conflict that is owed, if this message runs something. A result: it was told. */
+  async #owing(frame: ClientFrame): Promise<UnitResult | undefined> {
     const core = this.#core
-    const closes = this.#leftovers.map((name) => close('S', name, 'latin1'))
-    for (const name of this.#leftovers) core.names.forget(name)
-    this.#leftovers = []
-    await core.exchange([...closes, sync], { show: false, ready: false })
+    const ran = ranBy(core, frame)
+    if (ran === 'nothing') return undefined
+    // A ROLLBACK is told nothing; what was prepared before it goes first, while that is still possible.
+    if (ran === 'rollback') return this.#segment.empty || !this.#segment.onlyPrepares ? undefined : this.#send(false)
+    await tellOwed(core, ran)
+    return this.#skipped()
   }
 
   /** A result ends the batch. */
   async #frame(frame: ClientFrame): Promise<UnitResult | undefined> {
     const { bytes } = frame
+    if (this.#core.owed) {
+      const told = await this.#owing(frame)
+      if (told) return told
+    }
     switch (frame.type) {
       case type.parse:
         return this.#parse(bytes)
@@ -192,6 +194,7 @@ class BatchUnit {
     // Several statements: the server refuses that itself. It must never run, whatever it says.
     const statement: ClassifiedStatement = only && !second ? only : { kind: 'invalid', text, tag: '', offset: 0 }
     const refusal = refusalOf(statement)
+    if (refusal && (await tellOwed(core, undefined))) return this.#skipped()
     if (refusal && core.state !== 'failed') return this.#refuse(refusal)
     core.names.parsing(name, statement)
     const sent = sentText(core, statement, text)
@@ -274,6 +277,7 @@ class BatchUnit {
     const core = this.#core
     const segment = this.#segment
     this.#segment = new Segment()
+    if (core.owed && segment.onlyPrepares) return this.#prepareOwed(segment)
     // Inside a batch that goes on, portals need a transaction that outlives our Sync.
     const wraps = core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !segment.controls))
     if (core.state === 'client' && segment.runs.length > 0) core.touch()
@@ -294,26 +298,28 @@ class BatchUnit {
       error: errorHook(core, 0),
       ...(core.state === 'wrap' ? { dropNotice: isSecondBegin } : {}),
     }
-    const exchange = core.exchange(segment.take(!last && !copy), copy ? copy.options(options) : options)
+    const bytes = segment.take(!last && !copy)
+    const exchange = segment.onlyPrepares
+      ? core.prepare(bytes, options)
+      : core.exchange(bytes, copy ? copy.options(options) : options)
     if (ends && this.#retryable && this.#attempts === 1) core.ending.sendAhead()
     core.channel.uncork()
     try {
-      const [, answer] = await Promise.all([begin, copy ? this.#relay(exchange, copy) : exchange])
+      const [, answer] = await Promise.all([begin, copy ? copy.during(exchange, () => this.#queue.shift()) : exchange])
       return await this.#answered(answer, last, ready)
     } finally {
-      this.#leftovers.push(...segment.parsed)
+      this.leftovers.add(segment)
     }
   }
 
-  async #relay(exchange: Promise<Answer>, copy: CopyWatch): Promise<Answer> {
-    const answer = exchange.finally(() => copy.finish())
-    const relayed = copy
-      .relay(() => this.#queue.shift())
-      .finally(() => {
-        this.#core.channel.write(sync)
-      })
-    const [result] = await Promise.all([answer, relayed])
-    return result
+  /** As if the transaction stood; what fails may do so because it is lost, and that is what the client hears then. */
+  async #prepareOwed(segment: Segment): Promise<UnitResult | undefined> {
+    const core = this.#core
+    const options = { show: true, ready: false, track: segment.track(core), error: () => undefined }
+    const answer = await core.prepare(segment.take(true), options)
+    if (!answer.error) return undefined
+    await tellOwed(core, undefined)
+    return this.#skipped()
   }
 
   async #answered(answer: Answer, last: boolean, ready: boolean): Promise<UnitResult | undefined> {
@@ -351,6 +357,7 @@ class BatchUnit {
       return failure ? this.#failure(failure) : unanswered
     }
     if (segment.empty) return unanswered
+    if (core.owed && segment.onlyPrepares) return (await this.#send(false)) ?? unanswered
     segment.push(bytes)
     return (await this.#send(true)) ?? answered
   }
@@ -482,17 +489,6 @@ class BatchUnit {
     }
     while (!this.#synced) this.#synced = (await this.#next()).type === type.sync
     return unanswered
-  }
-
-  /** What the batch is about, as far as its first messages tell. */
-  #firstKind(): ClassifiedStatement['kind'] | undefined {
-    const core = this.#core
-    if (!core.owed) return undefined
-    for (const { type: kind, bytes } of this.#batch.frames) {
-      if (kind === type.parse) return readText(core, readParse(bytes).sql).statements[0]?.kind
-      if (kind === type.bind) return core.names.bind('', readBind(bytes).statement)?.kind
-    }
-    return undefined
   }
 }
 

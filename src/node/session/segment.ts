@@ -32,6 +32,8 @@ export class Segment {
   usesPortal = false
   /** Named statements that the server has parsed: in the way of a retry. */
   readonly parsed: string[] = []
+  /** Those of them whose ParseComplete an abort has kept from the client: for it they do not exist. */
+  readonly unseen: string[] = []
   /** Statements that are run, for what they change. */
   readonly runs: (ClassifiedStatement | undefined)[] = []
 
@@ -53,6 +55,11 @@ export class Segment {
     } else this.#slices.push(bytes)
   }
 
+  /** Only Parse, Close and Describe of statements: nothing of it runs, so it needs no transaction and loses none. */
+  get onlyPrepares(): boolean {
+    return !this.usesPortal && this.runs.length === 0
+  }
+
   /** The bytes to send; `end`: with our Sync behind. */
   take(end: boolean): Buffer | readonly Buffer[] {
     if (end) this.push(sync)
@@ -62,29 +69,31 @@ export class Segment {
   }
 
   /** Follows the backend's answers: names become known when they are; a SHOW of the guard is answered by the wish. */
-  track(core: Core): (kind: number) => Buffer | undefined {
+  track(core: Core): (kind: number, shown: boolean) => Buffer | undefined {
     const expected = this.#expected
     let next = 0
-    return (kind) => {
+    return (kind, shown) => {
       if (kind === type.error) {
         next = expected.length
         return undefined
       }
       const item = expected[next]
       if (kind === type.row) {
-        const shown = item?.kind === 'execute' ? guardShown(core, item.statement) : undefined
-        return shown === undefined ? undefined : dataRowOfText(shown)
+        const value = item?.kind === 'execute' ? guardShown(core, item.statement) : undefined
+        return value === undefined ? undefined : dataRowOfText(value)
       }
       next++
-      if (item) this.#completed(core, item)
+      if (item) this.#completed(core, item, shown)
       return undefined
     }
   }
 
-  #completed(core: Core, item: Expected): void {
+  #completed(core: Core, item: Expected, shown: boolean): void {
     if (item.kind === 'parse') {
       core.names.parsed(item.name, item.statement)
-      if (item.name !== '') this.parsed.push(item.name)
+      if (item.name === '') return
+      this.parsed.push(item.name)
+      if (!shown) this.unseen.push(item.name)
     } else if (item.kind === 'close') {
       if (item.statementName !== undefined) core.names.forget(item.statementName)
     } else if (item.kind === 'execute') changeWish(core, item.statement)

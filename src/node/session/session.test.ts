@@ -2,9 +2,21 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { deferred } from '../../core/deferred.ts'
 import { nodeId, position } from '../../core/ids.ts'
-import { query } from '../../wire/pgwire/messages.ts'
+import {
+  bindComplete,
+  bindPlain,
+  close,
+  execute,
+  flush,
+  parse,
+  parseComplete,
+  query,
+  readyForQuery,
+  Status,
+  sync,
+} from '../../wire/pgwire/messages.ts'
 import type { Conflict, Outcome, Submission } from './contract.ts'
-import { fakeSession } from './fake-backend.ts'
+import { fakeSession, type FakeSession } from './fake-backend.ts'
 import { eventually, show, TestGate } from './session-fixtures.ts'
 import { certainlyOne } from './single.ts'
 
@@ -181,6 +193,29 @@ describe('an abort', () => {
     assert.ok(cancels > 10, `${cancels} cancels`)
   })
 
+  test('gives a backend longer whose cancels take long: both lack CPU', async () => {
+    const gate = new TestGate()
+    let cancels = 0
+    await using fake = await fakeSession({
+      gate,
+      cancelBackend: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        cancels++
+      },
+      terminateBackend: () => assert.fail('it is healthy'),
+    })
+    await fake.client.query('begin')
+    fake.backend.script = (request) => (request.startsWith('update') ? 'silence' : undefined)
+    fake.client.send(update)
+    await eventually('it runs', () => fake.backend.requests.length === 2)
+    const [participant] = gate.participants.values()
+    const abort = participant?.abort(conflict)
+    await eventually('it has had more than 500 ms', () => cancels > 5)
+    fake.backend.answer(fake.backend.failed('57014', 'E'))
+    await abort
+    assert.match((await fake.client.until('Z')).map(show)[0] ?? '', lost)
+  })
+
   test('meets a ROLLBACK that a late cancel hits: it is said again', async () => {
     const gate = new TestGate()
     await using fake = await fakeSession({ gate })
@@ -193,6 +228,168 @@ describe('an abort', () => {
     assert.equal(rollbacks, 4)
     const answer = (await fake.client.query('select 1')).map((line) => line.slice(0, 8))
     assert.deepEqual(answer, ['E C40001', 'Z "E"'])
+  })
+})
+
+describe('a conflict that is owed', () => {
+  const open = async (gate: TestGate, options: Parameters<typeof fakeSession>[0] = { gate }) => {
+    const fake = await fakeSession(options)
+    await fake.client.query('begin')
+    const [participant] = gate.participants.values()
+    assert.ok(participant)
+    const answer = async (...send: Buffer[]): Promise<string[]> => {
+      fake.client.send(...send)
+      return (await fake.client.until('Z')).map(show)
+    }
+    return { fake, participant, answer }
+  }
+  const failed = ['BEGIN READ WRITE', 'ROLLBACK TO SAVEPOINT "allwrite: this transaction is rolled back"']
+
+  test('is not told by a Parse: that is done outside the failed transaction, and nothing else with it', async () => {
+    const gate = new TestGate()
+    const { fake, participant, answer } = await open(gate)
+    await using _ = fake
+    await participant.abort(conflict)
+    assert.deepEqual(await answer(parse('p', 'update t set v = 1'), sync), ['1', 'Z "T"'])
+    assert.deepEqual(await answer(sync), ['Z "T"'])
+    assert.deepEqual(await answer(close('S', 'q'), sync), ['3', 'Z "T"'])
+    assert.deepEqual(fake.backend.requests, [
+      'BEGIN READ WRITE',
+      'ROLLBACK',
+      ...failed,
+      'ROLLBACK',
+      'parse p update t set v = 1',
+      'sync',
+      ...failed,
+      'ROLLBACK',
+      'close q',
+      'sync',
+      ...failed,
+    ])
+    const [first, ...rest] = await answer(bindPlain('', 'p'), execute(''), sync)
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+    assert.deepEqual(await fake.client.query('rollback'), ['C "ROLLBACK\\u0000"', 'Z "I"'])
+    assert.ok(!fake.backend.requests.some((request) => /^(bind|execute)/.test(request)))
+  })
+
+  test('is told instead of a Parse that fails, and of one that the cluster refuses', async () => {
+    const gate = new TestGate()
+    const { fake, participant, answer } = await open(gate)
+    await using _ = fake
+    fake.backend.script = (request, backend) =>
+      request.startsWith('parse p select v from mine') ? backend.refused('42P01') : undefined
+    for (const sql of ['select v from mine', 'notify a']) {
+      await participant.abort(conflict)
+      const [first, ...rest] = await answer(parse('p', sql), sync)
+      assert.match(first ?? '', lost)
+      assert.deepEqual(rest, ['Z "E"'])
+      await fake.client.query('rollback')
+      await fake.client.query('begin')
+    }
+  })
+
+  test('is told at the start of a batch that runs something; its Parse is not done', async () => {
+    const gate = new TestGate()
+    const { fake, participant, answer } = await open(gate)
+    await using _ = fake
+    await participant.abort(conflict)
+    const [first, ...rest] = await answer(parse('p', 'update t set v = 1'), bindPlain('', 'p'), execute(''), sync)
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+    assert.ok(!fake.backend.requests.some((request) => request.startsWith('parse')))
+  })
+
+  test('is told in the middle of a batch whose Parse was flushed', async () => {
+    const gate = new TestGate()
+    const { fake, participant, answer } = await open(gate)
+    await using _ = fake
+    await participant.abort(conflict)
+    fake.client.send(parse('p', 'update t set v = 1'), flush)
+    assert.deepEqual((await fake.client.until('1')).map(show), ['1'])
+    const [first, ...rest] = await answer(bindPlain('', 'p'), execute(''), sync)
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+  })
+
+  /** The extended protocol is met by silence until told otherwise. */
+  const waits = (fake: FakeSession): { end: () => void } => {
+    let silent = true
+    fake.backend.script = (request) => (silent && /^(parse|bind|execute|sync)/.test(request) ? 'silence' : undefined)
+    return {
+      end: () => {
+        silent = false
+      },
+    }
+  }
+
+  test('comes of an abort during a Parse, which ends by itself and is believed', async () => {
+    const gate = new TestGate()
+    let cancels = 0
+    const cancelBackend = (): Promise<void> => Promise.resolve(void cancels++)
+    const { fake, participant, answer } = await open(gate, { gate, cancelBackend })
+    await using _ = fake
+    const silence = waits(fake)
+    const parsed = answer(parse('p', 'update t set v = 1'), sync)
+    await eventually('it runs', () => fake.backend.requests.includes('sync'))
+    const abort = participant.abort(conflict)
+    assert.equal(cancels, 0)
+    silence.end()
+    fake.backend.answer(Buffer.concat([parseComplete, readyForQuery(Status.open)]))
+    await abort
+    assert.deepEqual(await parsed, ['1', 'Z "T"'])
+    assert.match((await fake.client.query('select 1'))[0] ?? '', lost)
+  })
+
+  test('comes of an abort during a Parse that waits: cancelled, it is told', async () => {
+    const gate = new TestGate()
+    let cancels = 0
+    const cancelBackend = (): Promise<void> => Promise.resolve(void cancels++)
+    const { fake, participant, answer } = await open(gate, { gate, cancelBackend })
+    await using _ = fake
+    const silence = waits(fake)
+    const parsed = answer(parse('p', 'update t set v = 1'), sync)
+    await eventually('it runs', () => fake.backend.requests.includes('sync'))
+    const abort = participant.abort(conflict)
+    await eventually('it is cancelled', () => cancels > 0)
+    silence.end()
+    fake.backend.answer(fake.backend.failed('57014', 'E'))
+    await abort
+    const [first, ...rest] = await parsed
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+  })
+
+  test('has swallowed a ParseComplete: the statement is closed, since its client will parse it again', async () => {
+    const gate = new TestGate()
+    const { fake, participant, answer } = await open(gate)
+    await using _ = fake
+    const silence = waits(fake)
+    const told = answer(parse('p', 'update t set v = 1'), bindPlain('', 'p'), execute(''), sync)
+    await eventually('it runs', () => fake.backend.requests.includes('sync'))
+    const abort = participant.abort(conflict)
+    silence.end()
+    fake.backend.answer(Buffer.concat([parseComplete, bindComplete, fake.backend.failed('57014', 'E')]))
+    await abort
+    const [first, ...rest] = await told
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+    await eventually('it is closed', () => fake.backend.requests.includes('close p'))
+  })
+
+  test('survives a cancel that hits the BEGIN of the failed transaction', async () => {
+    const gate = new TestGate()
+    const { fake, participant } = await open(gate)
+    await using _ = fake
+    let begins = 0
+    fake.backend.script = (request, backend) =>
+      request.startsWith('BEGIN') && begins++ < 2 ? backend.failed('57014', 'I') : undefined
+    await participant.abort(conflict)
+    const [first, ...rest] = await fake.client.query('select 1')
+    assert.match(first ?? '', lost)
+    assert.deepEqual(rest, ['Z "E"'])
+    assert.equal(begins, 3)
+    assert.deepEqual(fake.errors, [])
   })
 })
 

@@ -16,7 +16,7 @@
  * - a bad frame, or a status that does not fit: this session ends with a FATAL error. InvariantError ends the process.
  *
  * Parts: input/output (client), channel (backend), core (transaction, participant), ending (COMMIT), abort (brute force),
- * simple/pipeline/copy (what messages mean), single, retry, statements, names, wish.
+ * simple/pipeline/copy (what messages mean), single, retry, leftovers, statements, names, wish.
  *
  * @module
  */
