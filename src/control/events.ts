@@ -42,6 +42,7 @@ export function prettyReporter(write: (text: string) => void, options: PrettyOpt
     starting: paint.yellow('○'),
     stopping: paint.yellow('○'),
     silent: paint.red('◌'),
+    hung: paint.red('✗'),
     inconsistent: paint.red('✗'),
     down: paint.red('✗'),
   }

@@ -52,10 +52,13 @@ export interface NodesMessage {
   }[]
 }
 
-export const statusEveryMs = 500
+export const statusEveryMs = 250
 
-/** An agent that says nothing for this long is taken for dead by the endpoint, ms: ten reports, a long pause of a busy machine. */
-export const silentMsMax = 5_000
+/** An agent that says nothing for this long gets no new connections where another node serves, ms: five reports. */
+export const silentMsMax = 1_250
+
+/** After this its connections are closed as well, ms: so long a pause is none of a busy machine. */
+export const hungMsMax = 5_000
 
 /** A child's message, checked; undefined for what is none. */
 export function parseChildMessage(value: unknown): ChildMessage | undefined {

@@ -10,7 +10,7 @@ import type { AgentConfig } from './agent-config.ts'
 import { createChild, type Child } from './child.ts'
 import { pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
 import type { Reporter } from './events.ts'
-import { silentMsMax, type AgentStatus, type ChildMessage } from './ipc.ts'
+import { hungMsMax, silentMsMax, type AgentStatus, type ChildMessage } from './ipc.ts'
 import { writeJson } from './json.ts'
 import { appUser, database, listenHost, nodePort, type UpOptions } from './options.ts'
 import { removePidFile, writePidFile } from './pid-files.ts'
@@ -63,7 +63,8 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   const state = (): NodeState => {
     if (child.pid === undefined) return 'down'
     if (!last) return ready ? 'serving' : 'starting'
-    return Date.now() - last.at > silentMsMax ? 'silent' : last.status.state
+    const silentMs = performance.now() - last.at
+    return silentMs > hungMsMax ? 'hung' : silentMs > silentMsMax ? 'silent' : last.status.state
   }
 
   const look = () => {
@@ -83,7 +84,7 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
       postgresPid = message.postgresPid
     }
     if (message.type === 'status') {
-      last = { status: message, at: Date.now() }
+      last = { status: message, at: performance.now() }
       postgresPid = message.postgresPid ?? postgresPid
     }
     look()

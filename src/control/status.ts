@@ -6,8 +6,8 @@
 import { nodeNumbers, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
 import type { AgentState } from './ipc.ts'
 
-/** An agent's own word; or `down`: not running; `silent`: running, but says nothing. */
-export type NodeState = AgentState | 'down' | 'silent'
+/** An agent's own word; or `down`: not running; `silent`, later `hung`: running, but says nothing. */
+export type NodeState = AgentState | 'down' | 'silent' | 'hung'
 
 export interface NodeStatus {
   readonly id: string

@@ -51,6 +51,7 @@ const setUp = () => {
     applied: () => position(7),
     committing: () => position(7),
     catchUp: () => Promise.resolve(),
+    paused: false,
     whenApplied: () => Promise.resolve(),
     captureNonce() {
       const nonce = String((nonces += 1))

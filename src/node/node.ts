@@ -43,11 +43,13 @@ import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
 import { createTailReader } from './order/tail-reader.ts'
+import { createPauseWatch } from './pause-watch.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
 import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
 import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
 import {
   agentRole,
+  appRoleSql,
   captureSettings,
   prepareSubscription,
   queryOf,
@@ -74,6 +76,8 @@ const housekeepingMs = 1_000
 const schemaSettledMsMax = 500
 /** Between two questions for the apply worker's pid, ms. */
 const findWorkerMs = 50
+/** After a pause, until the journal is asked again how far it has gone, ms. */
+const catchUpMsMax = 5_000
 /** Verdicts of statements, by text. */
 const classifierBytesMax = 16 * 1024 * 1024
 
@@ -121,10 +125,6 @@ export interface RunningNode {
   open(): void
   stop(): Promise<void>
 }
-
-const appRoleSql = (name: string, verifier: string): string =>
-  `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${name}') THEN
-     CREATE ROLE "${name}" SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS LOGIN PASSWORD '${verifier}'; END IF; END $$`
 
 /** Starts the node and brings it up to its own fence. Resolves when it could serve; leaves no server when it can't. */
 export const startNode = async (options: NodeOptions): Promise<RunningNode> => {
@@ -444,11 +444,21 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   log.info({ position: fence }, 'caught up')
 
   const readTail = createTailReader(journal)
+  const catchUp = async (signal: AbortSignal): Promise<void> => tracker.whenApplied(await readTail(signal), signal)
+  const pauseWatch = createPauseWatch({
+    now: () => performance.now(),
+    catchUp: () => catchUp(AbortSignal.any([closing.signal, AbortSignal.timeout(catchUpMsMax)])),
+    onPause: (ms) =>
+      log.warn({ ms: Math.round(ms) }, 'this process was paused: nothing is read until it has caught up'),
+  })
   const gate: NodeGate = {
     applied: () => tracker.applied,
     committing: () => executor.committing,
     whenApplied: (position, signal) => tracker.whenApplied(position, signal),
-    catchUp: async (signal) => tracker.whenApplied(await readTail(signal), signal),
+    catchUp,
+    get paused() {
+      return pauseWatch.paused
+    },
     captureNonce: () => capture.nonce(),
     discardNonce: (nonce) => capture.discard(nonce),
     submit: (submission) => submissions.submit(submission),
@@ -464,13 +474,20 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     classifier,
     schema,
     inspector,
-    status: () => ({ state, position: tracker.applied, journalPosition, postgresPid: server.postgres.pid, note }),
+    status: () => ({
+      state: state === 'serving' && pauseWatch.paused ? 'catching_up' : state,
+      position: tracker.applied,
+      journalPosition,
+      postgresPid: server.postgres.pid,
+      note,
+    }),
     open() {
       if (state === 'catching_up') state = 'serving'
     },
     async stop() {
       state = 'stopping'
       clearInterval(timer)
+      pauseWatch.close()
       blockers.close()
       closing.abort()
       executor.close()

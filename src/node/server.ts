@@ -104,6 +104,11 @@ export const startServer = async (options: ServerOptions): Promise<LocalServer> 
   return { postgres, socketPath: join(options.socketDir, `.s.PGSQL.${socketPort}`), connect }
 }
 
+/** Makes the application's role where it is absent. */
+export const appRoleSql = (name: string, verifier: string): string =>
+  `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${name}') THEN
+     CREATE ROLE "${name}" SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS LOGIN PASSWORD '${verifier}'; END IF; END $$`
+
 /** All values as texts: what is asked here is compared and printed, not computed with. */
 const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value }
 

@@ -7,6 +7,8 @@
  * - `cluster`: all that was committed anywhere before the statement began: the journal's end is asked for, and waited for.
  * - `eventual`: a prefix. At one node the same as `session`.
  *
+ * Whatever the level, a node that was paused (pause-watch.ts) first catches up as for `cluster`.
+ *
  * Any other value, which only ALTER ROLE, `set_config` and the like can give, counts as the strongest.
  *
  * @module
@@ -37,7 +39,7 @@ export class Consistency {
 
   /** Something is to be done before a unit; the hot path's only question. */
   get due(): boolean {
-    return this.#unknown || this.#touched || this.#cluster
+    return this.#unknown || this.#touched || this.#cluster || this.#core.options.gate.paused
   }
 
   /** A statement is about to run. */
@@ -52,7 +54,7 @@ export class Consistency {
     // A failed transaction reads nothing.
     if (core.state === 'failed' || core.aborting || core.owed !== undefined) return
     if (this.#unknown || this.#touched) await this.#ask()
-    if (!this.#cluster) return
+    if (!this.#cluster && !core.options.gate.paused) return
     const late = AbortSignal.timeout(waitMsMax)
     const cancel = new AbortController()
     core.onCancel = () => cancel.abort()
@@ -109,8 +111,8 @@ const mayTouch = (statement: ClassifiedStatement): boolean => {
 
 const behindError = (): AllwriteError =>
   new AllwriteError('conflict', 'this node did not catch up with the cluster in time', {
-    detail: `The statement waited ${waitMsMax / 1000} s for all that was committed before it, as allwrite.consistency = 'cluster' asks for.`,
-    hint: "Try again, use another node, or SET allwrite.consistency = 'session'.",
+    detail: `The statement waited ${waitMsMax / 1000} s for all that was committed before it: allwrite.consistency is 'cluster', or the node was paused.`,
+    hint: 'Try again, or use another node.',
   })
 
 const cancelledError = (): AllwriteError => new AllwriteError('cancelled', 'canceling statement due to user request')

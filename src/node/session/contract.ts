@@ -77,6 +77,8 @@ export interface NodeGate {
    * @throws AllwriteError cancelled when the signal aborts first
    */
   catchUp(signal: AbortSignal): Promise<void>
+  /** This node was paused and has not caught up since: what it holds is too old to be read. */
+  readonly paused: boolean
   /** A random token for one capture call; the capture stream starts to watch for it. */
   captureNonce(): string
   /** Gives a watched nonce up: the capture call failed or found nothing written. */

@@ -232,6 +232,7 @@ export class TestGate implements NodeGate {
     })
   }
 
+  paused = false
   /** Instant, unless told otherwise. */
   catchUp: (signal: AbortSignal) => Promise<void> = () => Promise.resolve()
 
@@ -321,6 +322,9 @@ export async function throughSession(
         committing: () => options.gate.committing(),
         whenApplied: (at, signal) => options.gate.whenApplied(at, signal),
         catchUp: (signal) => options.gate.catchUp(signal),
+        get paused() {
+          return options.gate.paused
+        },
         captureNonce: () => options.gate.captureNonce(),
         discardNonce: (nonce) => options.gate.discardNonce(nonce),
         submit: (submission) => options.gate.submit(submission),
