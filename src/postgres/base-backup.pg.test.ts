@@ -192,7 +192,7 @@ test('a copy whose donor dies leaves nothing', async () => {
   const { rows } = await client.query<{ pid: number }>(
     `select pid from pg_stat_activity where backend_type = 'walsender'`,
   )
-  let killed = false
+  let killed: Promise<unknown> | undefined
   await rejects(
     takeBaseBackup({
       socket,
@@ -200,14 +200,13 @@ test('a copy whose donor dies leaves nothing', async () => {
       fsync: false,
       label: 'donor dies',
       onProgress: (bytes) => {
-        if (killed || bytes < 2 ** 20) return
-        killed = true
-        void client.query('select pg_terminate_backend($1)', [rows[0]?.pid])
+        if (bytes > 2 ** 20) killed ??= client.query('select pg_terminate_backend($1)', [rows[0]?.pid])
       },
     }),
   )
-  await client.end()
   ok(killed)
+  await killed
+  await client.end()
   deepEqual(readdirSync(parent), [])
 })
 

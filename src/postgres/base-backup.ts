@@ -102,7 +102,7 @@ const receive = async (options: BaseBackupOptions, folder: string): Promise<Base
   const { socket, fsync } = options
   const frames = framesOf(socket)
   const slot = `allwrite_copy_${randomBytes(8).toString('hex')}`
-  await using files = createBackupFiles({ folder, identity: serverIdentity(), fsync })
+  using files = createBackupFiles({ folder, identity: serverIdentity(), fsync })
   // Without a slot, a long copy of a busy donor loses the beginning of its log to the donor's checkpoints.
   socket.write(query(`CREATE_REPLICATION_SLOT ${slot} TEMPORARY PHYSICAL (RESERVE_WAL)`))
   await resultsOf(frames)
@@ -117,7 +117,10 @@ const receive = async (options: BaseBackupOptions, folder: string): Promise<Base
     const data = body.subarray(1)
     if (kind === 'd') {
       bytes += data.length
-      for (const part of tar.push(data)) await files.take(part)
+      for (const part of tar.push(data)) {
+        const syncing = files.take(part)
+        if (syncing) await syncing
+      }
       options.onProgress?.(bytes, total)
     } else if (kind === 'n') requireOwnFolder(data)
     else if (kind !== 'p') throw new AllwriteError('protocol', `a base backup sent data of an unknown kind, "${kind}"`)
