@@ -43,6 +43,12 @@ import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
+import { adoptCopy } from './join/adopt.ts'
+import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
+import { markForRebuild } from './join/provide.ts'
+import { continueLineage } from './recovery/lineage.ts'
+import { createRecordsHere } from './recovery/records-here.ts'
+import { requireContinuation } from './recovery/continuation.ts'
 import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
 import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
 import {
@@ -88,6 +94,8 @@ export interface NodeOptions {
   /** Verifier of the application's role, the same on all nodes; the role is made if it is absent. */
   readonly appRole: { readonly name: string; readonly verifier: string }
   readonly journal: Journal
+  /** The other nodes: who can give this one a copy of its data. */
+  readonly peers: readonly Peer[]
   readonly log: NodeLog
   readonly onFatal: (error: Error) => void
   readonly onProgress: (text: string) => void
@@ -142,28 +150,24 @@ const appRoleSql = (name: string, verifier: string): string =>
   `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${name}') THEN
      CREATE ROLE "${name}" SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS LOGIN PASSWORD '${verifier}'; END IF; END $$`
 
-/** Starts the node and brings it up to its own fence. Resolves when it could serve; leaves no server when it can't. */
-export const startNode = async (options: NodeOptions): Promise<RunningNode> => {
-  const begun: { server?: LocalServer } = {}
-  try {
-    return await bringUp(options, begun)
-  } catch (error) {
-    await begun.server?.postgres.stop('immediate')
-    throw error
-  }
-}
-
-const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): Promise<RunningNode> => {
+/**
+ * Brings a node with data, or of a young cluster, up to its own fence. Resolves when it could serve.
+ * @param begun gets the server, for whoever has to stop it where this fails
+ * @throws AllwriteError position_trimmed: the node's data must be replaced
+ */
+export const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): Promise<RunningNode> => {
   const { node, journal, log, runtimeDir, nodeDir } = options
   const name = nodeName(node)
   const closing = new AbortController()
   let state: NodeStatus['state'] = 'starting'
   let note: string | undefined
+  const voucher = createVoucher()
   let journalPosition = toPosition(0)
 
   const fatal = (error: Error): void => {
     if (state === 'stopping') return
     log.error({ err: error }, 'the node ends: it starts anew from the journal')
+    if (error instanceof AllwriteError && error.code === 'position_trimmed') markForRebuild(nodeDir, error.message)
     options.onFatal(error)
   }
   const inconsistent = (what: string, fields: object): void => {
@@ -171,6 +175,8 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     state = 'inconsistent'
     note = what
     log.error(fields, `node ${name} is inconsistent: ${what}`)
+    markForRebuild(nodeDir, what)
+    voucher.end()
   }
 
   options.onProgress('starting PostgreSQL')
@@ -178,11 +184,17 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   mkdirSync(spoolDir, { recursive: true, mode: 0o700 })
   // Spool files of a predecessor belong to transactions that died with it.
   for (const file of readdirSync(spoolDir)) rmSync(join(spoolDir, file))
-  const server = await startServer({
+  const publisherDir = `${runtimeDir}p`
+  const subscription = { publisherDir, publisherPort, publisherUser: name }
+  const serverOptions = {
     ...options.server,
     agentPassword: options.agentSecret,
     socketDir: runtimeDir,
     logFile: join(nodeDir, 'postgres.log'),
+  }
+  await adoptCopy({ node, server: serverOptions, subscription, onProgress: options.onProgress })
+  const server = await startServer({
+    ...serverOptions,
     onExit: () => fatal(new AllwriteError('unavailable', 'PostgreSQL ended')),
   })
   begun.server = server
@@ -193,11 +205,10 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   await installSchema(admin, { agentSecret: options.agentSecret })
   await admin.query(appRoleSql(options.appRole.name, options.appRole.verifier))
   await admin.query('INSERT INTO allwrite.heartbeat VALUES ($1, 0) ON CONFLICT DO NOTHING', [node])
-  const publisherDir = `${runtimeDir}p`
   mkdirSync(publisherDir, { recursive: true, mode: 0o700 })
   // The server's user is who connects, and nobody else.
   ensureOwned(publisherDir, serverIdentity())
-  await prepareSubscription(admin, { publisherDir, publisherPort, publisherUser: name })
+  await prepareSubscription(admin, subscription)
   // What is applied before the own fence may have been applied before: no shares of sequences are taken from it.
   await admin.query('SELECT allwrite.forget_node()')
   await admin.query('SELECT allwrite.settle()')
@@ -207,25 +218,21 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   assert(origin !== undefined, 'the subscription was just made')
   const start = await originPosition(adminQuery, [origin, sqlOriginName])
   const tail = await journal.tail(closing.signal)
-  if (start > tail.last) {
-    throw new AllwriteError(
-      'journal_corrupt',
-      `node ${name} holds position ${start}, the journal ends at ${tail.last}`,
-      {
-        hint: 'The journal of this cluster was replaced or lost entries. Nothing was changed; restore the journal.',
-      },
-    )
-  }
-  if (tail.first > 1 && start + 1 < tail.first) {
-    throw new AllwriteError(
-      'position_trimmed',
-      `node ${name} stopped at position ${start}, the journal begins at ${tail.first}`,
-      {
-        hint: 'The node was away longer than the journal keeps. It must be rebuilt from a copy of another node.',
-      },
-    )
+  try {
+    requireContinuation(name, start, tail)
+  } catch (error) {
+    // The server is stopped then, as it should be.
+    state = 'stopping'
+    throw error
   }
   const incarnation = toIncarnation((tail.nodes.get(node)?.incarnation ?? 0) + 1)
+  const tracker = createOrderTracker(start, () => undefined)
+  const verdicts = openVerdictLog(
+    join(nodeDir, verdictsFile),
+    () => toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
+    options.server.fsync,
+  )
+  const lineage = await continueLineage(adminQuery, { node, incarnation }, verdicts.remembered.fences, start)
   log.info({ position: start, journal: tail.last, incarnation }, 'server is up')
 
   await loadParser()
@@ -258,8 +265,9 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
 
   const groups = createGroupBuilder({ journal, node, incarnation, signal: closing.signal, onFatal: fatal })
   const chunks = createChunkTracker()
+  const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const readChunks = (record: WritesetRecord) => {
-    const home = homes.get(record)
+    const home = here.homeOf(record)
     assert(home !== undefined, 'a large record was seen by the judge')
     return readChunksOf(
       journal,
@@ -269,9 +277,6 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
       closing.signal,
     )
   }
-  // Who appended a large record: its chunks bear the same node and incarnation.
-  const homes = new WeakMap<WritesetRecord, { node: NodeId; incarnation: number }>()
-
   let workerPid: number | undefined
   let applierRuns = false
   const blockers = createBlockerWatch({
@@ -325,7 +330,6 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   }
 
   const publisherSocket = join(publisherDir, `.s.PGSQL.${publisherPort}`)
-  const tracker = createOrderTracker(start, () => undefined)
   const publisher = await createPublisher({
     socketPath: publisherSocket,
     user: name,
@@ -342,8 +346,8 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     publisher,
     readChunks,
     applyBySql,
-    committedBefore: (record) => inspector.committed(record.xid),
-    isOwnNode: (judged) => judged.entry.node === node,
+    committedBefore: (record) => here.committedBefore(record),
+    isOwnNode: ({ entry }) => here.isOurs(entry),
     onSchemaChange: () => schema.reload(),
     heartbeatBatch: (position) => heartbeatBatch(node, position),
     onBusy: (busy) => (busy ? blockers.begin() : blockers.end()),
@@ -385,12 +389,6 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
         .catch(() => undefined),
     stillOpen: (pid, xid) => inspector.stillOpen(pid, xid),
   })
-
-  const verdicts = openVerdictLog(
-    join(nodeDir, 'verdicts'),
-    () => toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
-    options.server.fsync,
-  )
 
   /** What a restart would begin with: the worker's origin. Kept up to date by looking, once a second. */
   let originAt = start
@@ -443,10 +441,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
             detail: `Its incarnation ${entry.incarnation} fenced this one, ${incarnation}, at position ${at}.`,
           })
         }
-        if (entry.kind !== 'group') return
-        for (const record of entry.records) {
-          if (record.changes.kind === 'chunked') homes.set(record, { node: entry.node, incarnation: entry.incarnation })
-        }
+        here.see(entry)
       },
       signal: closing.signal,
     }),
@@ -456,6 +451,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   const fence = await fenced
   await tracker.whenApplied(fence, closing.signal)
   await admin.query('SELECT allwrite.set_node($1, $2)', [node, options.nodes])
+  await voucher.begin(adminQuery)
   log.info({ position: fence }, 'caught up')
 
   const gate: NodeGate = {
