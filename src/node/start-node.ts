@@ -4,6 +4,7 @@
  * @module
  */
 import { AllwriteError } from '../core/errors.ts'
+import { createJournalHold } from './join/journal-hold.ts'
 import { provideData, replaceData, type ProvideOptions } from './join/provide.ts'
 import { bringUp, type NodeOptions, type RunningNode } from './node.ts'
 import type { LocalServer } from './server.ts'
@@ -14,7 +15,10 @@ const replacementsMax = 3
 /** Resolves when the node could serve; leaves no server when it can't. */
 export const startNode = async (options: NodeOptions): Promise<RunningNode> => {
   const { dataDir, fsync, database } = options.server
-  const providing: ProvideOptions = { ...options, dataDir, fsync, database, signal: new AbortController().signal }
+  // Until the node's own housekeeping has told the journal more.
+  using hold = createJournalHold(options.journal, options.node)
+  const signal = new AbortController().signal
+  const providing: ProvideOptions = { ...options, dataDir, fsync, database, hold, signal }
   await provideData(providing)
   for (let attempt = 1; ; attempt++) {
     const begun: { server?: LocalServer } = {}

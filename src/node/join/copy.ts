@@ -16,16 +16,14 @@
  */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { windowDefault } from '../../core/certifier.ts'
 import { AllwriteError } from '../../core/errors.ts'
-import { nodeName, position as toPosition, type NodeId, type Position } from '../../core/ids.ts'
+import { nodeName, type NodeId } from '../../core/ids.ts'
 import type { Journal } from '../../journal/contract.ts'
 import { endLeftover, syncFolder, takeBaseBackup } from '../../postgres/index.ts'
 import { writeCopyMark } from './copy-mark.ts'
 import { verdictsFile, type Donor } from './donor.ts'
+import type { JournalHold } from './journal-hold.ts'
 
-/** How often the journal is told what to keep, ms; it forgets a silent node after 10 s. */
-const reportMs = 1_000
 /** How often progress is told, ms. */
 const progressMs = 1_000
 
@@ -35,6 +33,7 @@ export interface CopyOptions {
   readonly dataDir: string
   readonly fsync: boolean
   readonly journal: Journal
+  readonly hold: JournalHold
   readonly onProgress: (text: string) => void
   readonly now: () => number
   readonly signal: AbortSignal
@@ -47,8 +46,8 @@ export const copyDonor = async (options: CopyOptions, donor: Donor): Promise<voi
   await endLeftover(dataDir)
   const old = `${dataDir}.old`
   rmSync(old, { recursive: true, force: true })
-  using hold = await holdJournal(journal, node, signal)
-  hold.from(await donor.position())
+  await options.hold.begin(signal)
+  options.hold.from(await donor.position())
   const name = nodeName(donor.node)
   options.onProgress(`copying ${name}`)
   await takeBaseBackup({
@@ -84,30 +83,5 @@ const progressOf = (options: CopyOptions, donor: string): ((bytes: number, total
     if (options.now() - toldAt < progressMs) return
     toldAt = options.now()
     options.onProgress(`copying ${donor}: ${mib(bytes)} of ${mib(Math.max(bytes, total))} MiB`)
-  }
-}
-
-/**
- * Keeps the journal from forgetting what this node will read. Nothing at first; then, when it is known from where the copy goes
- * on at the least, one window before that: verdicts behind it need no more (RULES 9), and no chunk of a large writeset that can
- * still commit is older.
- */
-const holdJournal = async (
-  journal: Journal,
-  node: NodeId,
-  signal: AbortSignal,
-): Promise<Disposable & { from(position: Position): void }> => {
-  let safe = toPosition(Math.max(0, (await journal.tail(signal)).first - 1))
-  const report = (): void => journal.report(node, safe)
-  report()
-  // The same connection answers in order: what is trimmed from here on is known to be ours.
-  await journal.tail(signal)
-  const timer = setInterval(report, reportMs)
-  return {
-    from(position) {
-      safe = toPosition(Math.max(safe, position - windowDefault - 1))
-      report()
-    },
-    [Symbol.dispose]: () => clearInterval(timer),
   }
 }
