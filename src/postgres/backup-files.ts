@@ -61,7 +61,7 @@ export const createBackupFiles = (options: BackupFilesOptions): BackupFiles => {
 
   const write = (bytes: Buffer): void => {
     assert(current !== undefined, 'bytes follow the header of their file')
-    for (let at = 0; at < bytes.length; ) at += writeSync(current, bytes, at)
+    for (let at = 0; at < bytes.length;) at += writeSync(current, bytes, at)
   }
 
   const syncThen = async (next: () => void): Promise<void> => {

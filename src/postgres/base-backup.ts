@@ -171,7 +171,8 @@ const resultsOf = async (
     else if (type === 'd' && onCopy) await onCopy(body)
     else if (type === 'E') throw refusal(body)
     // C: a command's end; N: a notice; S: a parameter; c: the copy's end.
-    else if (!'CNSc'.includes(type)) throw new AllwriteError('protocol', `unexpected message "${type}" in a base backup`)
+    else if (!'CNSc'.includes(type))
+      throw new AllwriteError('protocol', `unexpected message "${type}" in a base backup`)
   }
 }
 

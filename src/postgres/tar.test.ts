@@ -25,7 +25,11 @@ const readAll = (archive: Buffer, sizes: readonly number[]): { members: Member[]
     }
     at = end
   }
-  const read = members.map(({ kind, name, parts }) => ({ kind, name, content: Buffer.concat(parts).toString('latin1') }))
+  const read = members.map(({ kind, name, parts }) => ({
+    kind,
+    name,
+    content: Buffer.concat(parts).toString('latin1'),
+  }))
   return { members: read, ended: reader.ended }
 }
 
@@ -66,7 +70,10 @@ test('every member of a ustar archive is read, long names too, however the bytes
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
       const { members, ended } = readAll(archive, sizes)
-      deepEqual(Object.fromEntries(members.filter(({ kind }) => kind === 'file').map((m) => [m.name, m.content])), files)
+      deepEqual(
+        Object.fromEntries(members.filter(({ kind }) => kind === 'file').map((m) => [m.name, m.content])),
+        files,
+      )
       equal(members.filter(({ kind }) => kind === 'folder').length, 4)
       equal(ended, true)
     }),

@@ -26,8 +26,7 @@ export interface TarHeader {
 }
 
 export type TarPart =
-  | { readonly kind: 'header'; readonly header: TarHeader }
-  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  { readonly kind: 'header'; readonly header: TarHeader } | { readonly kind: 'bytes'; readonly bytes: Buffer }
 
 export interface TarReader {
   /** The parts of the next chunk. To be consumed whole, before the next call. */
@@ -113,13 +112,15 @@ const parseHeader = (block: Buffer): TarHeader => {
   const name = cleanName(prefix === '' ? textOf(block, field.name) : `${prefix}/${textOf(block, field.name)}`)
   const type = String.fromCharCode(block[typeOffset] ?? 0)
   const kind = kinds[type]
-  if (kind === undefined) throw refused(`"${name}" is of type "${type}"`, 'Files, folders and symbolic links are known.')
+  if (kind === undefined)
+    throw refused(`"${name}" is of type "${type}"`, 'Files, folders and symbolic links are known.')
   return { kind, name, bytes: kind === 'file' ? sizeOf(block, name) : 0, target: textOf(block, field.link) }
 }
 
 /** @throws AllwriteError protocol for a name that leads out of the archive's folder */
 const cleanName = (raw: string): string => {
-  if (raw === '' || raw.startsWith('/') || raw.split('/').includes('..')) throw refused(`the name "${raw}" is not allowed`)
+  if (raw === '' || raw.startsWith('/') || raw.split('/').includes('..'))
+    throw refused(`the name "${raw}" is not allowed`)
   return raw
     .split('/')
     .filter((part) => part !== '' && part !== '.')

@@ -89,7 +89,10 @@ const underLoad = async (
   survivors: readonly number[],
   work: (load: Load) => Promise<void>,
 ): Promise<void> => {
-  const load = startLoad(cluster.nodes.map(({ url }) => url), 1)
+  const load = startLoad(
+    cluster.nodes.map(({ url }) => url),
+    1,
+  )
   const counting = startCounting()
   let gap = Infinity
   try {

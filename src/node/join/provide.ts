@@ -96,8 +96,12 @@ const waitForDonor = async (options: ProvideOptions, why: string): Promise<Donor
     if (!told) options.onProgress('waiting for a node that can be copied')
     await delay(donorPollMs)
   }
-  throw new AllwriteError('unavailable', `node ${nodeName(options.node)} must be copied from a peer, and none is live`, {
-    detail: `Why: ${why}.`,
-    hint: 'Start another node; this one follows.',
-  })
+  throw new AllwriteError(
+    'unavailable',
+    `node ${nodeName(options.node)} must be copied from a peer, and none is live`,
+    {
+      detail: `Why: ${why}.`,
+      hint: 'Start another node; this one follows.',
+    },
+  )
 }

@@ -13,9 +13,13 @@ import type { JournalTail } from '../../journal/contract.ts'
  */
 export const requireContinuation = (name: string, held: Position, tail: JournalTail): void => {
   if (held > tail.last) {
-    throw new AllwriteError('journal_corrupt', `node ${name} holds position ${held}, the journal ends at ${tail.last}`, {
-      hint: 'The journal of this cluster was replaced or lost entries. Nothing was changed; restore the journal.',
-    })
+    throw new AllwriteError(
+      'journal_corrupt',
+      `node ${name} holds position ${held}, the journal ends at ${tail.last}`,
+      {
+        hint: 'The journal of this cluster was replaced or lost entries. Nothing was changed; restore the journal.',
+      },
+    )
   }
   if (tail.first > 1 && held + 1 < tail.first) {
     throw new AllwriteError(
