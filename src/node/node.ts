@@ -7,7 +7,7 @@
  *
  * Crash-only: whatever breaks the node's certainty (server gone, capture lost, append refused, a broken invariant) ends the
  * process through `onFatal`; the start above is the only recovery. What shows the *data* to be wrong (a tripwire) makes the
- * node `inconsistent`: it stops serving and stays up for the human who looks.
+ * node `inconsistent`: it stops serving at once, and its next start replaces the data (join/provide.ts).
  *
  * @module
  */
@@ -37,19 +37,19 @@ import { installSchema } from './catalog/install.ts'
 import type { Relation, RowChange } from '../wire/pgoutput/messages.ts'
 import { ensureOwned, serverIdentity } from '../postgres/index.ts'
 import { createInspector } from './inspector.ts'
+import { adoptCopy } from './join/adopt.ts'
+import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
+import { markForRebuild } from './join/provide.ts'
 import { createExecutor } from './order/executor.ts'
 import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
-import { adoptCopy } from './join/adopt.ts'
-import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
-import { markForRebuild } from './join/provide.ts'
+import { discontinuity } from './recovery/continuation.ts'
 import { continueLineage } from './recovery/lineage.ts'
-import { createRecordsHere } from './recovery/records-here.ts'
-import { requireContinuation } from './recovery/continuation.ts'
 import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
+import { createRecordsHere } from './recovery/records-here.ts'
 import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
 import {
   agentRole,
@@ -79,6 +79,8 @@ const housekeepingMs = 1_000
 const schemaSettledMsMax = 500
 /** Between two questions for the apply worker's pid, ms. */
 const findWorkerMs = 50
+/** An inconsistent node shows that it is one for this long before it ends, to be made anew, ms. */
+const inconsistentMs = 2_000
 /** Verdicts of statements, by text. */
 const classifierBytesMax = 16 * 1024 * 1024
 
@@ -175,8 +177,14 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     state = 'inconsistent'
     note = what
     log.error(fields, `node ${name} is inconsistent: ${what}`)
-    markForRebuild(nodeDir, what)
     voucher.end()
+    // A node alone has nobody to be copied from: it waits for the human who looks.
+    if (options.peers.length === 0) return
+    markForRebuild(nodeDir, what)
+    setTimeout(
+      () => fatal(new AllwriteError('unavailable', `the node was inconsistent: ${what}`)),
+      inconsistentMs,
+    ).unref()
   }
 
   options.onProgress('starting PostgreSQL')
@@ -218,12 +226,11 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   assert(origin !== undefined, 'the subscription was just made')
   const start = await originPosition(adminQuery, [origin, sqlOriginName])
   const tail = await journal.tail(closing.signal)
-  try {
-    requireContinuation(name, start, tail)
-  } catch (error) {
+  const refusal = discontinuity(name, start, tail)
+  if (refusal !== undefined) {
     // The server is stopped then, as it should be.
     state = 'stopping'
-    throw error
+    throw refusal
   }
   const incarnation = toIncarnation((tail.nodes.get(node)?.incarnation ?? 0) + 1)
   const tracker = createOrderTracker(start, () => undefined)

@@ -9,6 +9,7 @@ import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
 import { describeErrors, loadTable, longestGap, lostRows, startLoad } from '#testing/load.ts'
 import type { Load } from '#testing/load.ts'
+import { connectBehind } from '#testing/private-server.ts'
 import { signal } from '#testing/processes.ts'
 import { runFor, until } from '#testing/wait.ts'
 
@@ -172,6 +173,25 @@ test('a node that was away longer than the journal keeps becomes a copy by itsel
   })
   const lineage = await lineageOf(4)
   assert.equal(lineage[0], 1, `a copy of n1: ${lineage.join()}`)
+})
+
+test('a node that was tampered with takes itself out and is made anew by itself', { skip }, async (context) => {
+  await underLoad(context, [1, 2, 4], async () => {
+    const before = (await cluster.status()).find(({ id }) => id === 'n3')?.agentPid
+    const tamperer = await connectBehind(cluster, 3)
+    await tamperer.query(
+      'begin; set local session_replication_role = replica; delete from counters where id = 1; commit',
+    )
+    await tamperer.end()
+    await until(
+      'n3 has another agent',
+      async () => {
+        const now = (await cluster.status()).find(({ id }) => id === 'n3')
+        return now?.state === 'serving' && now.agentPid !== before
+      },
+      { msMax: 60_000, everyMs: 100 },
+    )
+  })
 })
 
 test('with the journal trimmed, an empty node is filled and all restart together', { skip }, async (context) => {

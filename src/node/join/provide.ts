@@ -101,7 +101,7 @@ const waitForDonor = async (options: ProvideOptions, why: string): Promise<Donor
     `node ${nodeName(options.node)} must be copied from a peer, and none is live`,
     {
       detail: `Why: ${why}.`,
-      hint: 'Start another node; this one follows.',
+      hint: `Start another node; this one follows. To start with the data it has, remove "${rebuildMark(options.nodeDir)}".`,
     },
   )
 }

@@ -8,12 +8,13 @@ import type { Position } from '../../core/ids.ts'
 import type { JournalTail } from '../../journal/contract.ts'
 
 /**
+ * Why the node can't go on from the journal; undefined where it can.
  * @param held the position up to which the node's server has everything
- * @throws AllwriteError journal_corrupt: the node is ahead of it | position_trimmed: it begins too late for the node
+ * @returns journal_corrupt: the node is ahead of it | position_trimmed: it begins too late for the node
  */
-export const requireContinuation = (name: string, held: Position, tail: JournalTail): void => {
+export const discontinuity = (name: string, held: Position, tail: JournalTail): AllwriteError | undefined => {
   if (held > tail.last) {
-    throw new AllwriteError(
+    return new AllwriteError(
       'journal_corrupt',
       `node ${name} holds position ${held}, the journal ends at ${tail.last}`,
       {
@@ -21,13 +22,10 @@ export const requireContinuation = (name: string, held: Position, tail: JournalT
       },
     )
   }
-  if (tail.first > 1 && held + 1 < tail.first) {
-    throw new AllwriteError(
-      'position_trimmed',
-      `node ${name} stopped at position ${held}, the journal begins at ${tail.first}`,
-      {
-        hint: 'The node was away longer than the journal keeps. It must be rebuilt from a copy of another node.',
-      },
-    )
-  }
+  if (held + 1 >= tail.first) return undefined
+  return new AllwriteError(
+    'position_trimmed',
+    `node ${name} stopped at position ${held}, the journal begins at ${tail.first}`,
+    { hint: 'The node was away longer than the journal keeps. It must be rebuilt from a copy of another node.' },
+  )
 }
