@@ -5,7 +5,7 @@
  */
 import { AllwriteError } from '../core/errors.ts'
 import { nodeId, type NodeId } from '../core/ids.ts'
-import { readJson, type Fields } from './json.ts'
+import { fieldsOf, readJson, type Fields } from './json.ts'
 
 export interface AgentConfig {
   /** This node: 1 … `nodes`. */
@@ -20,6 +20,8 @@ export interface AgentConfig {
   /** For the server's socket; below the cluster's private runtime folder. */
   readonly runtimeDir: string
   readonly journalSocket: string
+  /** The other nodes, each with its `runtimeDir` and its `nodeDir`. */
+  readonly peers: readonly PeerConfig[]
   readonly listenHost: string
   readonly listenPort: number
   /** Folder of the user's own server; null: the npm package's. */
@@ -38,6 +40,12 @@ export interface AgentConfig {
   readonly logLevel: string
 }
 
+export interface PeerConfig {
+  readonly node: NodeId
+  readonly runtimeDir: string
+  readonly nodeDir: string
+}
+
 /**
  * Reads and checks an agent's configuration.
  * @throws AllwriteError configuration, naming the field that is wrong
@@ -54,6 +62,10 @@ export function readAgentConfig(path: string): AgentConfig {
     templateDir: reader.text('templateDir'),
     runtimeDir: reader.text('runtimeDir'),
     journalSocket: reader.text('journalSocket'),
+    peers: reader.list('peers').map((peer) => {
+      const of = readerOf(fieldsOf(peer), path)
+      return { node: nodeId(of.number('node')), runtimeDir: of.text('runtimeDir'), nodeDir: of.text('nodeDir') }
+    }),
     listenHost: reader.text('listenHost'),
     listenPort: reader.number('listenPort'),
     pgBin: reader.textOrNull('pgBin'),
@@ -82,6 +94,11 @@ function readerOf(fields: Fields, path: string) {
     number: (name: string): number => {
       const value = fields[name]
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong(name, 'a whole number')
+      return value
+    },
+    list: (name: string): readonly unknown[] => {
+      const value = fields[name]
+      if (!Array.isArray(value)) throw wrong(name, 'a list')
       return value
     },
     flag: (name: string): boolean => {

@@ -100,10 +100,14 @@ export function openClusterDir(dir: string, wishes: Wishes): ClusterDir {
   }
   const secrets = readSecrets(dir) ?? makeSecrets(dir, stored !== undefined)
   if (JSON.stringify(stored) !== JSON.stringify(file)) writeJson(paths.cluster, file)
-  for (const folder of [paths.journal, ...nodeNumbers(file.nodes).map(paths.node)]) {
-    mkdirSync(folder, { recursive: true, mode: folder === paths.journal ? 0o700 : folderMode() })
-  }
+  mkdirSync(paths.journal, { recursive: true, mode: 0o700 })
+  for (const node of nodeNumbers(file.nodes)) makeNodeFolder(dir, node)
   return { dir, file, secrets }
+}
+
+/** Makes `DIR/n<i>` where it is absent: at first, and when a user has removed it to have the node made anew. */
+export const makeNodeFolder = (dir: string, node: number): void => {
+  mkdirSync(pathsOf(dir).node(node), { recursive: true, mode: folderMode() })
 }
 
 /** @throws AllwriteError configuration if it was made by a newer version, or is damaged */

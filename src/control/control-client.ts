@@ -11,8 +11,10 @@ import type { Command, ControlAnswer } from './control-server.ts'
 import { fieldsOf } from './json.ts'
 import type { ClusterStatus } from './status.ts'
 
-/** A node's start may include crash recovery. */
+/** How long the supervisor may take, ms. */
 const answerWithinMsMax = 180_000
+/** A node's start may include crash recovery, or a copy of a large database. */
+const startWithinMsMax = 24 * 3_600_000
 
 /**
  * Runs one command at the supervisor of `dir`.
@@ -23,7 +25,8 @@ export async function askSupervisor(dir: string, command: Command, node?: string
   const runtime = existingRuntimeDir(resolvePath(dir))
   if (runtime === undefined) return undefined
   const path = `${runtime}/control.sock`
-  const line = await exchange(path, `${JSON.stringify({ command, node })}\n`)
+  const withinMs = command === 'start' ? startWithinMsMax : answerWithinMsMax
+  const line = await exchange(path, `${JSON.stringify({ command, node })}\n`, withinMs)
   if (line === undefined) return undefined
   const answer = parseAnswer(line)
   if (answer.ok) return answer.status
@@ -31,13 +34,13 @@ export async function askSupervisor(dir: string, command: Command, node?: string
   throw new AllwriteError('unavailable', message, details)
 }
 
-function exchange(path: string, request: string): Promise<string | undefined> {
+function exchange(path: string, request: string, withinMs: number): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path })
     let text = ''
     const timer = setTimeout(
       () => socket.destroy(new AllwriteError('unavailable', 'the supervisor does not answer')),
-      answerWithinMsMax,
+      withinMs,
     )
     socket.setEncoding('utf8')
     socket.once('connect', () => socket.write(request))

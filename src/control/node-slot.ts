@@ -8,7 +8,7 @@ import { nodeId } from '../core/ids.ts'
 import { endLeftover } from '../postgres/index.ts'
 import type { AgentConfig } from './agent-config.ts'
 import { createChild, type Child } from './child.ts'
-import { pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import { makeNodeFolder, nodeNumbers, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
 import type { Reporter } from './events.ts'
 import { hungMsMax, silentMsMax, type AgentStatus, type ChildMessage } from './ipc.ts'
 import { writeJson } from './json.ts'
@@ -121,6 +121,7 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   const startOnce = async () => {
     const before = downs
     await endLeftover(paths.pgData(id))
+    makeNodeFolder(cluster.dir, id)
     writeJson(configPath, agentConfig(slot, folder))
     if (downs !== before) throw new AllwriteError('cancelled', `the start of ${name} was cancelled`)
     await child.start()
@@ -181,6 +182,9 @@ function agentConfig(
     templateDir: paths.template,
     runtimeDir: `${runtimeDir}/n${id}`,
     journalSocket,
+    peers: nodeNumbers(cluster.file.nodes)
+      .filter((peer) => peer !== id)
+      .map((peer) => ({ node: nodeId(peer), runtimeDir: `${runtimeDir}/n${peer}`, nodeDir: paths.node(peer) })),
     listenHost,
     listenPort: nodePort(cluster.file.basePort, id),
     pgBin: options.pgBin,

@@ -13,7 +13,8 @@ import { statusEveryMs, type ChildMessage } from '../control/ipc.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { nodeName } from '../core/ids.ts'
 import { connectFileJournal } from '../journal/file/client.ts'
-import { startNode, type NodeStatus, type RunningNode } from '../node/node.ts'
+import type { NodeStatus, RunningNode } from '../node/node.ts'
+import { startNode } from '../node/start-node.ts'
 import { openSessions, type Sessions } from '../node/sessions.ts'
 import { verifierOfPassword } from '../wire/pgwire/scram-client.ts'
 import { defaultIterations } from '../wire/pgwire/scram.ts'
@@ -115,6 +116,7 @@ const run = async (): Promise<void> => {
       random: Math.random,
       log: (level, message) => log[level]({}, message),
     }),
+    peers: config.peers,
     log,
     onFatal: fail,
     onProgress: (text) => say({ type: 'progress', text }),

@@ -7,7 +7,7 @@
  *
  * Crash-only: whatever breaks the node's certainty (server gone, capture lost, append refused, a broken invariant) ends the
  * process through `onFatal`; the start above is the only recovery. What shows the *data* to be wrong (a tripwire) makes the
- * node `inconsistent`: it stops serving and stays up for the human who looks.
+ * node `inconsistent`: it stops serving at once, and its next start replaces the data (join/provide.ts).
  *
  * @module
  */
@@ -37,15 +37,20 @@ import { statementsFor } from './catalog/ddl.ts'
 import { installSchema } from './catalog/install.ts'
 import { ensureOwned, serverIdentity } from '../postgres/index.ts'
 import { createInspector } from './inspector.ts'
+import { adoptCopy } from './join/adopt.ts'
+import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
+import { markForRebuild } from './join/provide.ts'
 import { createExecutor } from './order/executor.ts'
 import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
-import { createTailReader } from './order/tail-reader.ts'
-import { createPauseWatch } from './pause-watch.ts'
+import { createGate } from './gate.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
+import { discontinuity } from './recovery/continuation.ts'
+import { continueLineage } from './recovery/lineage.ts'
 import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
+import { createRecordsHere } from './recovery/records-here.ts'
 import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
 import {
   agentRole,
@@ -76,8 +81,8 @@ const housekeepingMs = 1_000
 const schemaSettledMsMax = 500
 /** Between two questions for the apply worker's pid, ms. */
 const findWorkerMs = 50
-/** After a pause, until the journal is asked again how far it has gone, ms. */
-const catchUpMsMax = 5_000
+/** An inconsistent node shows that it is one for this long before it ends, to be made anew, ms. */
+const inconsistentMs = 2_000
 /** Verdicts of statements, by text. */
 const classifierBytesMax = 16 * 1024 * 1024
 
@@ -93,6 +98,8 @@ export interface NodeOptions {
   /** Verifier of the application's role, the same on all nodes; the role is made if it is absent. */
   readonly appRole: { readonly name: string; readonly verifier: string }
   readonly journal: Journal
+  /** The other nodes: who can give this one a copy of its data. */
+  readonly peers: readonly Peer[]
   readonly log: NodeLog
   readonly onFatal: (error: Error) => void
   readonly onProgress: (text: string) => void
@@ -126,28 +133,24 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-/** Starts the node and brings it up to its own fence. Resolves when it could serve; leaves no server when it can't. */
-export const startNode = async (options: NodeOptions): Promise<RunningNode> => {
-  const begun: { server?: LocalServer } = {}
-  try {
-    return await bringUp(options, begun)
-  } catch (error) {
-    await begun.server?.postgres.stop('immediate')
-    throw error
-  }
-}
-
-const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): Promise<RunningNode> => {
+/**
+ * Brings a node with data, or of a young cluster, up to its own fence. Resolves when it could serve.
+ * @param begun gets the server, for whoever has to stop it where this fails
+ * @throws AllwriteError position_trimmed: the node's data must be replaced
+ */
+export const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): Promise<RunningNode> => {
   const { node, journal, log, runtimeDir, nodeDir } = options
   const name = nodeName(node)
   const closing = new AbortController()
   let state: NodeStatus['state'] = 'starting'
   let note: string | undefined
+  const voucher = createVoucher()
   let journalPosition = toPosition(0)
 
   const fatal = (error: Error): void => {
     if (state === 'stopping') return
     log.error({ err: error }, 'the node ends: it starts anew from the journal')
+    if (error instanceof AllwriteError && error.code === 'position_trimmed') markForRebuild(nodeDir, error.message)
     options.onFatal(error)
   }
   const inconsistent = (what: string, fields: object): void => {
@@ -155,6 +158,14 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     state = 'inconsistent'
     note = what
     log.error(fields, `node ${name} is inconsistent: ${what}`)
+    voucher.end()
+    // A node alone has nobody to be copied from: it waits for the human who looks.
+    if (options.peers.length === 0) return
+    markForRebuild(nodeDir, what)
+    setTimeout(
+      () => fatal(new AllwriteError('unavailable', `the node was inconsistent: ${what}`)),
+      inconsistentMs,
+    ).unref()
   }
 
   options.onProgress('starting PostgreSQL')
@@ -162,11 +173,17 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   mkdirSync(spoolDir, { recursive: true, mode: 0o700 })
   // Spool files of a predecessor belong to transactions that died with it.
   for (const file of readdirSync(spoolDir)) rmSync(join(spoolDir, file))
-  const server = await startServer({
+  const publisherDir = `${runtimeDir}p`
+  const subscription = { publisherDir, publisherPort, publisherUser: name }
+  const serverOptions = {
     ...options.server,
     agentPassword: options.agentSecret,
     socketDir: runtimeDir,
     logFile: join(nodeDir, 'postgres.log'),
+  }
+  await adoptCopy({ node, server: serverOptions, subscription, onProgress: options.onProgress })
+  const server = await startServer({
+    ...serverOptions,
     onExit: () => fatal(new AllwriteError('unavailable', 'PostgreSQL ended')),
   })
   begun.server = server
@@ -177,11 +194,10 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   await installSchema(admin, { agentSecret: options.agentSecret })
   await admin.query(appRoleSql(options.appRole.name, options.appRole.verifier))
   await admin.query('INSERT INTO allwrite.heartbeat VALUES ($1, 0) ON CONFLICT DO NOTHING', [node])
-  const publisherDir = `${runtimeDir}p`
   mkdirSync(publisherDir, { recursive: true, mode: 0o700 })
   // The server's user is who connects, and nobody else.
   ensureOwned(publisherDir, serverIdentity())
-  await prepareSubscription(admin, { publisherDir, publisherPort, publisherUser: name })
+  await prepareSubscription(admin, subscription)
   // What is applied before the own fence may have been applied before: no shares of sequences are taken from it.
   await admin.query('SELECT allwrite.forget_node()')
   await admin.query('SELECT allwrite.settle()')
@@ -191,25 +207,20 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   assert(origin !== undefined, 'the subscription was just made')
   const start = await originPosition(adminQuery, [origin, sqlOriginName])
   const tail = await journal.tail(closing.signal)
-  if (start > tail.last) {
-    throw new AllwriteError(
-      'journal_corrupt',
-      `node ${name} holds position ${start}, the journal ends at ${tail.last}`,
-      {
-        hint: 'The journal of this cluster was replaced or lost entries. Nothing was changed; restore the journal.',
-      },
-    )
-  }
-  if (tail.first > 1 && start + 1 < tail.first) {
-    throw new AllwriteError(
-      'position_trimmed',
-      `node ${name} stopped at position ${start}, the journal begins at ${tail.first}`,
-      {
-        hint: 'The node was away longer than the journal keeps. It must be rebuilt from a copy of another node.',
-      },
-    )
+  const refusal = discontinuity(name, start, tail)
+  if (refusal !== undefined) {
+    // The server is stopped then, as it should be.
+    state = 'stopping'
+    throw refusal
   }
   const incarnation = toIncarnation((tail.nodes.get(node)?.incarnation ?? 0) + 1)
+  const tracker = createOrderTracker(start, () => undefined)
+  const verdicts = openVerdictLog(
+    join(nodeDir, verdictsFile),
+    () => toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
+    options.server.fsync,
+  )
+  const lineage = await continueLineage(adminQuery, { node, incarnation }, verdicts.remembered.fences, start)
   log.info({ position: start, journal: tail.last, incarnation }, 'server is up')
 
   await loadParser()
@@ -242,8 +253,9 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
 
   const groups = createGroupBuilder({ journal, node, incarnation, signal: closing.signal, onFatal: fatal })
   const chunks = createChunkTracker()
+  const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const readChunks = (record: WritesetRecord) => {
-    const home = homes.get(record)
+    const home = here.homeOf(record)
     assert(home !== undefined, 'a large record was seen by the judge')
     return readChunksOf(
       journal,
@@ -253,9 +265,6 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
       closing.signal,
     )
   }
-  // Who appended a large record: its chunks bear the same node and incarnation.
-  const homes = new WeakMap<WritesetRecord, { node: NodeId; incarnation: number }>()
-
   let workerPid: number | undefined
   let applierRuns = false
   const blockers = createBlockerWatch({
@@ -309,7 +318,6 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   }
 
   const publisherSocket = join(publisherDir, `.s.PGSQL.${publisherPort}`)
-  const tracker = createOrderTracker(start, () => undefined)
   const publisher = await createPublisher({
     socketPath: publisherSocket,
     user: name,
@@ -326,8 +334,8 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     publisher,
     readChunks,
     applyBySql,
-    committedBefore: (record) => inspector.committed(record.xid),
-    isOwnNode: (judged) => judged.entry.node === node,
+    committedBefore: (record) => here.committedBefore(record),
+    isOwnNode: ({ entry }) => here.isOurs(entry),
     onSchemaChange: () => schema.reload(),
     heartbeatBatch: (position) => heartbeatBatch(node, position),
     onBusy: (busy) => (busy ? blockers.begin() : blockers.end()),
@@ -370,12 +378,6 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
         .catch(() => undefined),
     stillOpen: (pid, xid) => inspector.stillOpen(pid, xid),
   })
-
-  const verdicts = openVerdictLog(
-    join(nodeDir, 'verdicts'),
-    () => toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
-    options.server.fsync,
-  )
 
   /** What a restart would begin with: the worker's origin. Kept up to date by looking, once a second. */
   let originAt = start
@@ -428,10 +430,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
             detail: `Its incarnation ${entry.incarnation} fenced this one, ${incarnation}, at position ${at}.`,
           })
         }
-        if (entry.kind !== 'group') return
-        for (const record of entry.records) {
-          if (record.changes.kind === 'chunked') homes.set(record, { node: entry.node, incarnation: entry.incarnation })
-        }
+        here.see(entry)
       },
       signal: closing.signal,
     }),
@@ -441,32 +440,19 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
   const fence = await fenced
   await tracker.whenApplied(fence, closing.signal)
   await admin.query('SELECT allwrite.set_node($1, $2)', [node, options.nodes])
+  await voucher.begin(adminQuery)
   log.info({ position: fence }, 'caught up')
 
-  const readTail = createTailReader(journal)
-  const catchUp = async (signal: AbortSignal): Promise<void> => tracker.whenApplied(await readTail(signal), signal)
-  const pauseWatch = createPauseWatch({
-    now: () => performance.now(),
-    catchUp: () => catchUp(AbortSignal.any([closing.signal, AbortSignal.timeout(catchUpMsMax)])),
-    onPause: (ms) =>
-      log.warn({ ms: Math.round(ms) }, 'this process was paused: nothing is read until it has caught up'),
+  const gate = createGate({
+    tracker,
+    executor,
+    capture,
+    submissions,
+    journal,
+    isServing: () => state === 'serving',
+    closing: closing.signal,
+    log,
   })
-  const gate: NodeGate = {
-    applied: () => tracker.applied,
-    committing: () => executor.committing,
-    whenApplied: (position, signal) => tracker.whenApplied(position, signal),
-    catchUp,
-    get paused() {
-      return pauseWatch.paused
-    },
-    captureNonce: () => capture.nonce(),
-    discardNonce: (nonce) => capture.discard(nonce),
-    submit: (submission) => submissions.submit(submission),
-    register: (participant) => submissions.register(participant),
-    get serving() {
-      return state === 'serving'
-    },
-  }
 
   return {
     gate,
@@ -475,7 +461,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     schema,
     inspector,
     status: () => ({
-      state: state === 'serving' && pauseWatch.paused ? 'catching_up' : state,
+      state: state === 'serving' && gate.paused ? 'catching_up' : state,
       position: tracker.applied,
       journalPosition,
       postgresPid: server.postgres.pid,
@@ -487,7 +473,7 @@ const bringUp = async (options: NodeOptions, begun: { server?: LocalServer }): P
     async stop() {
       state = 'stopping'
       clearInterval(timer)
-      pauseWatch.close()
+      gate.close()
       blockers.close()
       closing.abort()
       executor.close()

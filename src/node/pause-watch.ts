@@ -30,6 +30,7 @@ export const createPauseWatch = (options: PauseWatchOptions): PauseWatch => {
   const { now } = options
   let lastTick = now()
   let paused = false
+  let closed = false
 
   const look = (): void => {
     const at = now()
@@ -43,7 +44,7 @@ export const createPauseWatch = (options: PauseWatchOptions): PauseWatch => {
   }
 
   const catchUp = async (): Promise<void> => {
-    for (;;) {
+    while (!closed) {
       try {
         await options.catchUp()
         break
@@ -60,6 +61,9 @@ export const createPauseWatch = (options: PauseWatchOptions): PauseWatch => {
       if (now() - lastTick >= pausedMs) look()
       return paused
     },
-    close: () => clearInterval(timer),
+    close() {
+      closed = true
+      clearInterval(timer)
+    },
   }
 }

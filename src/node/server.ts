@@ -31,6 +31,8 @@ export interface ServerOptions {
   readonly sessionsMax: number
   readonly database: string
   readonly agentPassword: string
+  /** Beyond what every node's server has. */
+  readonly settings?: Readonly<Record<string, string>>
   readonly onExit: () => void
 }
 
@@ -69,6 +71,37 @@ export const captureSettings: readonly (readonly [string, string])[] = [
   ...Object.entries(parameters),
 ]
 
+/** The server's socket in its private folder. */
+export const socketPathIn = (socketDir: string): string => join(socketDir, `.s.PGSQL.${socketPort}`)
+
+export interface AgentConnectionOptions {
+  readonly socketDir: string
+  readonly database: string
+  readonly agentPassword: string
+  /** Shown in pg_stat_activity. */
+  readonly name: string
+  readonly onLost: () => void
+}
+
+/** A new connection to a server as the agent's role. */
+export const connectAsAgent = async (options: AgentConnectionOptions): Promise<pg.Client> => {
+  const client = new pg.Client({
+    host: options.socketDir,
+    port: socketPort,
+    user: agentRole,
+    password: options.agentPassword,
+    database: options.database,
+    application_name: `allwrite ${options.name}`,
+    options: Object.entries(parameters)
+      .map(([key, value]) => `-c ${key}=${value.replaceAll(' ', '\\ ')}`)
+      .join(' '),
+  })
+  // Lost connections are noticed by their next query; without a listener the event would end the process.
+  client.on('error', options.onLost)
+  await client.connect()
+  return client
+}
+
 export const startServer = async (options: ServerOptions): Promise<LocalServer> => {
   const binaries = await locateBinaries(options.pgBin)
   // A predecessor's backends may hold an append's transaction: they end before anything is asked (RULES 1).
@@ -80,28 +113,12 @@ export const startServer = async (options: ServerOptions): Promise<LocalServer> 
     dataDir: options.dataDir,
     socketDir: options.socketDir,
     port: socketPort,
-    settings: settingsOf(options),
+    settings: { ...settingsOf(options), ...options.settings },
     logFile: options.logFile,
     onExit: options.onExit,
   })
-  const connect = async (name: string): Promise<pg.Client> => {
-    const client = new pg.Client({
-      host: options.socketDir,
-      port: socketPort,
-      user: agentRole,
-      password: options.agentPassword,
-      database: options.database,
-      application_name: `allwrite ${name}`,
-      options: Object.entries(parameters)
-        .map(([key, value]) => `-c ${key}=${value.replaceAll(' ', '\\ ')}`)
-        .join(' '),
-    })
-    // Lost connections are noticed by their next query; without a listener the event would end the process.
-    client.on('error', options.onExit)
-    await client.connect()
-    return client
-  }
-  return { postgres, socketPath: join(options.socketDir, `.s.PGSQL.${socketPort}`), connect }
+  const connect = (name: string): Promise<pg.Client> => connectAsAgent({ ...options, name, onLost: options.onExit })
+  return { postgres, socketPath: socketPathIn(options.socketDir), connect }
 }
 
 /** Makes the application's role where it is absent. */

@@ -205,7 +205,8 @@ async function syncFile(path: string): Promise<void> {
   await handle.sync()
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes a folder's list of names durable. */
+export async function syncFolder(path: string): Promise<void> {
   await using handle = await open(path, 'r')
   await handle.sync()
 }

@@ -14,8 +14,9 @@
  *
  * @module
  */
+export { takeBaseBackup, type BaseBackup, type BaseBackupOptions } from './base-backup.ts'
 export { locateBinaries, type PostgresBinaries } from './binaries.ts'
-export { checkDataDir, copyDataDir, initDatabase, type InitOptions } from './data-dir.ts'
+export { checkDataDir, copyDataDir, initDatabase, syncFolder, type InitOptions } from './data-dir.ts'
 export { ensureOwned, serverIdentity, type Identity } from './identity.ts'
 export { endLeftover, processesOf } from './leftover.ts'
 export { processCommand, processStart, processAlive } from './proc.ts'

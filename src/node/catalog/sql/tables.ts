@@ -27,6 +27,14 @@ CREATE TABLE IF NOT EXISTS allwrite.heartbeat (node integer PRIMARY KEY, positio
 
 CREATE TABLE IF NOT EXISTS allwrite.secret (sha256 bytea PRIMARY KEY);
 
+-- Which incarnation of which node used which xids of this data folder (recovery/lineage.ts). A copy brings its donor's along.
+CREATE TABLE IF NOT EXISTS allwrite.lineage (
+  xid_from xid8 PRIMARY KEY,
+  xid_to xid8,
+  node integer NOT NULL,
+  incarnation bigint NOT NULL
+);
+
 -- next: the first value that no node has leased yet. epoch: raised when numbering starts over; voids older leases.
 -- shares: the last change of this row came with DDL and left a block for each of nodes 1..shares, the last of them ending
 -- before "next", home's first; 0: it was something else. block: values in each share, or in the last lease.

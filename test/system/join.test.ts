@@ -1,0 +1,208 @@
+/** A node can lose its data, or be away for longer than the journal keeps: it becomes a copy of a peer, and nobody else notices. */
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { needsCluster, startCluster } from '#testing/cluster.ts'
+import type { Cluster } from '#testing/cluster.ts'
+import { assertAllEqual } from '#testing/equality.ts'
+import { describeErrors, loadTable, longestGap, lostRows, startLoad } from '#testing/load.ts'
+import type { Load } from '#testing/load.ts'
+import { connectBehind } from '#testing/private-server.ts'
+import { signal } from '#testing/processes.ts'
+import { runFor, until } from '#testing/wait.ts'
+
+const skip = needsCluster
+/** Survivors may pause this long, ms: a donor on a machine with two cores shares them with the copy. */
+const gapMsMax = 3000
+
+let cluster: Cluster
+before(async () => {
+  if (skip !== false) return
+  // The journal keeps as little as it can: the segment in use, 64 MiB at most.
+  cluster = await startCluster({ nodes: 4, args: ['--journal-retain', '1MB', '--journal-cap', '1MB'] })
+  const client = await cluster.connect(1)
+  await client.query(loadTable)
+  await client.query('create table counters (id int primary key, n int not null)')
+  await client.query('insert into counters select i, 0 from generate_series(1, 8) i')
+  await client.query('create table large (id bigserial primary key, filling text)')
+  await client.end()
+  await assertAllEqual(cluster)
+})
+after(() => cluster?.[Symbol.asyncDispose]())
+
+const folderOf = (number: number): string => join(cluster.dir, `n${number}`)
+
+const serving = (): Promise<true> =>
+  until(
+    'all nodes are serving',
+    async () => (await cluster.status()).every(({ state }) => state === 'serving') && (true as const),
+    { msMax: 120_000, everyMs: 100 },
+  )
+
+/** Nodes whose transaction ids a node's data folder holds, in turn. */
+const lineageOf = async (number: number): Promise<number[]> => {
+  const client = await cluster.connect(number)
+  const { rows } = await client.query<{ node: number }>('select node from allwrite.lineage order by xid_from')
+  await client.end()
+  return rows.map(({ node }) => node).filter((node, i, all) => node !== all[i - 1])
+}
+
+/** Updates of a few rows from everywhere: a record that is applied twice, or never, or out of turn, is seen in a counter. */
+const startCounting = (): { stop: () => Promise<void> } => {
+  const stopping = new AbortController()
+  const count = async (number: number): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const client = await cluster.connect(number).catch(() => undefined)
+      try {
+        while (client && !stopping.signal.aborted) {
+          await client.query('update counters set n = n + 1 where id = $1', [1 + Math.floor(Math.random() * 8)])
+          await runFor(5)
+        }
+      } catch {
+        // The node went, or another was first: again.
+      }
+      await client?.end().catch(() => undefined)
+      await runFor(20)
+    }
+  }
+  const counting = [1, 2, 4].map(count)
+  return {
+    stop: async () => {
+      stopping.abort()
+      await Promise.all(counting)
+    },
+  }
+}
+
+const assertNothingLost = async (load: Load): Promise<void> => {
+  await assertAllEqual(cluster, 120_000)
+  for (let number = 1; number <= cluster.nodes.length; number++) {
+    const client = await cluster.connect(number)
+    assert.deepEqual(await lostRows(load, client), [], `acknowledged rows missing at n${number}`)
+    await client.end()
+  }
+}
+
+const underLoad = async (
+  context: TestContext,
+  survivors: readonly number[],
+  work: (load: Load) => Promise<void>,
+): Promise<void> => {
+  const load = startLoad(
+    cluster.nodes.map(({ url }) => url),
+    1,
+  )
+  const counting = startCounting()
+  let gap = Infinity
+  try {
+    await runFor(1000)
+    const begun = performance.now()
+    await work(load)
+    await serving()
+    const done = performance.now()
+    gap = longestGap(load, survivors, begun, done)
+    const writes = load.acknowledged.filter(({ at }) => at >= begun && at <= done).length
+    context.diagnostic(
+      `all serving after ${Math.round(done - begun)} ms with ${Math.round((1000 * writes) / (done - begun))} inserts/s; ` +
+        `survivors' longest gap ${Math.round(gap)} ms`,
+    )
+    await runFor(1000)
+  } finally {
+    await Promise.all([load.stop(), counting.stop()])
+  }
+  context.diagnostic(`${load.acknowledged.length} rows acknowledged; errors: ${describeErrors(load)}`)
+  await assertNothingLost(load)
+  assert(gap < gapMsMax, `the survivors paused for ${gap} ms`)
+}
+
+test('a node whose data folder was deleted becomes a copy of a peer, under load', { skip }, async (context) => {
+  await underLoad(context, [1, 2, 4], async () => {
+    await cluster.command(['kill', 'n3'])
+    rmSync(join(folderOf(3), 'pgdata'), { recursive: true })
+    await cluster.command(['start', 'n3'])
+  })
+  assert.deepEqual(await lineageOf(3), [4, 3], 'a copy of n4')
+  assert.deepEqual(
+    readdirSync(folderOf(3)).filter((name) => /copy|partial|old|rebuild/.test(name)),
+    [],
+    'nothing of the copying is left',
+  )
+})
+
+test('it serves as a donor itself, and a copy of the copy is right', { skip }, async (context) => {
+  await underLoad(context, [1, 3, 4], async () => {
+    await cluster.command(['kill', 'n2'])
+    rmSync(folderOf(2), { recursive: true })
+    await cluster.command(['start', 'n2'])
+  })
+  assert.deepEqual(await lineageOf(2), [4, 3, 2], 'a copy of n3, which was one of n4')
+})
+
+test('an agent killed while it copies begins again by itself', { skip }, async (context) => {
+  await underLoad(context, [1, 2, 4], async () => {
+    await cluster.command(['kill', 'n3'])
+    rmSync(join(folderOf(3), 'pgdata'), { recursive: true })
+    const started = cluster.command(['start', 'n3'])
+    await until('n3 copies', () => existsSync(join(folderOf(3), 'pgdata.partial')), { everyMs: 5 })
+    const killed = (await cluster.status()).find(({ id }) => id === 'n3')?.agentPid
+    assert(killed)
+    signal(killed, 'SIGKILL')
+    await started
+  })
+  assert.deepEqual(await lineageOf(3), [4, 3])
+})
+
+/** Fills the journal's segment. */
+const fillJournal = async (): Promise<void> => {
+  const client = await cluster.connect(1)
+  for (let i = 0; i < 36; i++) await client.query(`insert into large (filling) values (repeat('x', 2000000))`)
+  await client.end()
+}
+
+const segments = (): readonly string[] => readdirSync(join(cluster.dir, 'journal')).toSorted()
+
+test('a node that was away longer than the journal keeps becomes a copy by itself', { skip }, async (context) => {
+  await underLoad(context, [1, 2, 3], async () => {
+    await cluster.command(['kill', 'n4'])
+    const [first = ''] = segments()
+    await fillJournal()
+    await until('the journal has forgotten where n4 stopped', () => !segments().includes(first), { msMax: 60_000 })
+    await cluster.command(['start', 'n4'])
+  })
+  const lineage = await lineageOf(4)
+  assert.equal(lineage[0], 1, `a copy of n1: ${lineage.join()}`)
+})
+
+test('a node that was tampered with takes itself out and is made anew by itself', { skip }, async (context) => {
+  await underLoad(context, [1, 2, 4], async () => {
+    const before = (await cluster.status()).find(({ id }) => id === 'n3')?.agentPid
+    const tamperer = await connectBehind(cluster, 3)
+    await tamperer.query(
+      'begin; set local session_replication_role = replica; delete from counters where id = 1; commit',
+    )
+    await tamperer.end()
+    await until(
+      'n3 has another agent',
+      async () => {
+        const now = (await cluster.status()).find(({ id }) => id === 'n3')
+        return now?.state === 'serving' && now.agentPid !== before
+      },
+      { msMax: 60_000, everyMs: 100 },
+    )
+  })
+})
+
+test('with the journal trimmed, an empty node is filled and all restart together', { skip }, async (context) => {
+  await underLoad(context, [1, 2, 4], async () => {
+    await cluster.command(['kill', 'n3'])
+    rmSync(folderOf(3), { recursive: true })
+    await cluster.command(['start', 'n3'])
+  })
+  await cluster.killEverything()
+  rmSync(folderOf(2), { recursive: true })
+  await cluster.restart()
+  await serving()
+  await assertAllEqual(cluster, 60_000)
+})
