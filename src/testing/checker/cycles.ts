@@ -35,9 +35,9 @@ const layerKinds: Readonly<Record<Layer, { readonly needed: number; readonly all
 }
 
 /** States looked at for the shortest witness of one class in one component; its detection does not depend on this. */
-const stepsMax = 2_000_000
+const stepsMax = 300_000
 /** The same for one class in all components together; behind it each component has only one search per class. */
-const stepsAllMax = 50_000_000
+const stepsAllMax = 10_000_000
 
 /** Components, and whether a vertex or an edge lies in one of them: the same question for plain and split graphs. */
 interface Area {

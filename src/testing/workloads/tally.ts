@@ -1,0 +1,53 @@
+/**
+ * Counts what happens in a run until it becomes a verdict.
+ *
+ * @module
+ */
+import type { Verdict } from './contract.ts'
+import type { Outcome } from './sessions.ts'
+
+export interface Tally {
+  /** Counts an outcome, and returns it. */
+  count<T>(outcome: Outcome<T>): Outcome<T>
+  /** @param times how often; the text tells the first occurrence */
+  anomaly(name: string, text: string, times?: number): void
+  note(name: string, times?: number): void
+  /** Keeps the greatest value. */
+  noteMax(name: string, value: number): void
+  verdict(): Verdict
+}
+
+const add = (counts: Map<string, number>, name: string, times: number): void => {
+  counts.set(name, (counts.get(name) ?? 0) + times)
+}
+
+export const createTally = (workload: string): Tally => {
+  const outcomes = { ok: 0, fail: 0, info: 0 }
+  const anomalies = new Map<string, number>()
+  const notes = new Map<string, number>()
+  const errors = new Map<string, number>()
+  const witnesses: string[] = []
+  return {
+    count: (outcome) => {
+      outcomes[outcome.kind] += 1
+      if (outcome.kind !== 'ok') add(errors, outcome.kind === 'fail' ? outcome.code : `unknown: ${outcome.code}`, 1)
+      return outcome
+    },
+    anomaly: (name, text, times = 1) => {
+      if (!anomalies.has(name)) witnesses.push(`${name}: ${text}`)
+      add(anomalies, name, times)
+    },
+    note: (name, times = 1) => add(notes, name, times),
+    noteMax: (name, value) => void notes.set(name, Math.max(notes.get(name) ?? 0, value)),
+    verdict: () => ({
+      workload,
+      transactions: outcomes.ok,
+      failed: outcomes.fail,
+      unknown: outcomes.info,
+      anomalies: Object.fromEntries(anomalies),
+      witness: witnesses.join('\n'),
+      notes: Object.fromEntries(notes),
+      errors: Object.fromEntries([...errors].toSorted((a, b) => b[1] - a[1])),
+    }),
+  }
+}
