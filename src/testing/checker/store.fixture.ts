@@ -5,7 +5,6 @@
  * @module
  */
 import { createRandom } from '../random.ts'
-import type { Random } from '../random.ts'
 import { createAppendPlan } from '../workloads/append-plan.ts'
 import type { HistoryEvent, Key, Operation } from './history.ts'
 import type { FinalRead } from './orders.ts'
@@ -166,7 +165,3 @@ const swapLast = (list: readonly number[]): number[] => {
   if (list.length < 2) return [...list]
   return [...list.slice(0, -2), list.at(-1)!, list.at(-2)!]
 }
-
-/** Independent seeds for several runs. */
-export const seedsOf = (random: Random, count: number): number[] =>
-  Array.from({ length: count }, () => random.fork().seed)

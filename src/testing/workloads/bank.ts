@@ -62,7 +62,7 @@ const readTotal = (session: Session): Promise<Outcome<number>> =>
   })
 
 export const bank = (): Workload => {
-  const tally = createTally('bank')
+  const tally = createTally('bank', ['23514'])
   const outcomes = new Map<number, Outcome<void>['kind']>()
   let transfers = 0
   const turn = async (session: Session, random: Random): Promise<void> => {

@@ -28,7 +28,7 @@ const addChild = (session: Session, random: Random, id: number, parent: number):
 }
 
 export const foreignKey = (): Workload => {
-  const tally = createTally('foreign-key')
+  const tally = createTally('foreign-key', ['23503'])
   const children = new Map<number, { readonly parent: number; readonly kind: Kind }>()
   const deleted = new Set<number>()
   let [parents, count] = [0, 0]

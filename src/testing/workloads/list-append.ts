@@ -48,7 +48,7 @@ export const listAppend = ({
 }: ListAppendOptions = {}): Workload => {
   const plan = createAppendPlan(planOptions)
   const history: HistoryEvent[] = []
-  const tally = createTally('list-append')
+  const tally = createTally('list-append', ['23505'])
   const record = (session: Session, type: HistoryEvent['type'], value: readonly Operation[]): void => {
     history.push({ process: session.process, node: session.node, type, value, time: performance.now() })
   }

@@ -13,7 +13,7 @@ const insert = 'insert into sequence_rows (who) values ($1) returning id'
 const draw = `select nextval('sequence_plain')::int as id`
 
 export const sequences = (): Workload => {
-  const tally = createTally('sequences')
+  const tally = createTally('sequences', ['22012'])
   const rows = new Map<number, string>()
   const drawn = new Map<number, string>()
   const acknowledged = new Set<number>()

@@ -26,7 +26,7 @@ const claimName = async (session: Session, random: Random, id: number, name: num
 }
 
 export const unique = (): Workload => {
-  const tally = createTally('unique')
+  const tally = createTally('unique', ['23505'])
   const claims = new Map<number, Claim[]>()
   let count = 0
   const turn = async (session: Session, random: Random): Promise<void> => {
