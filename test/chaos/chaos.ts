@@ -17,8 +17,8 @@ import { createRandom, testSeed } from '#testing/random.ts'
 import { testSeconds, until } from '#testing/wait.ts'
 import type { Verdict, Workload } from '#testing/workloads/contract.ts'
 
-/** Length of a workload's smoke, s; ALLWRITE_TEST_SECONDS for the long run. */
-const smokeSeconds = 8
+/** Length of a workload's smoke, s, with and without faults; ALLWRITE_TEST_SECONDS for the long run. */
+const smokeSeconds = { kill: 8, calm: 6 }
 /** Nodes that were killed have come back and caught up, ms. */
 const healMsMax = 120_000
 
@@ -51,7 +51,7 @@ export const runWorkload = async (
   { kill = false }: ChaosOptions = {},
 ): Promise<Verdict> => {
   const seed = testSeed()
-  const seconds = testSeconds(smokeSeconds)
+  const seconds = testSeconds(kill ? smokeSeconds.kill : smokeSeconds.calm)
   context.diagnostic(`${workload.name}: ALLWRITE_TEST_SEED=${seed}, ${seconds} s`)
   const client = await cluster.connect(1)
   await workload.setUp(client)

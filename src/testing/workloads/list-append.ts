@@ -30,6 +30,11 @@ export interface ListAppendOptions extends AppendPlanOptions {
   /** The statement that begins transactions. */
   readonly begin?: string
   readonly level?: Level
+  /**
+   * How often a transaction of one operation is a statement that commits itself, in the default isolation level: harmless beside
+   * snapshot isolation, but not serializable with others.
+   */
+  readonly aloneShare?: number
 }
 
 const tableCount = 3
@@ -37,13 +42,11 @@ const tableOf = (key: Key): string => `list_append_${key % tableCount}`
 /** The secondary key's value for a key: not the key itself, so that a mix-up would show. */
 const secondaryOf = (key: Key): number => key + 1_000_000
 
-/** How often a transaction of one operation is a statement that commits itself. */
-const aloneShare = 0.5
-
 export const listAppend = ({
   variants = appendVariants,
   begin = repeatableRead,
   level = 'prefix-snapshot',
+  aloneShare = 0.5,
   ...planOptions
 }: ListAppendOptions = {}): Workload => {
   const plan = createAppendPlan(planOptions)
