@@ -4,7 +4,7 @@
  * Cycles are classified as by Adya, Liskov and O'Neil, "Generalized Isolation Level Definitions" (ICDE 2000), refined as in
  * Kingsbury and Alvaro, "Elle" (VLDB 2020): by the number of anti-dependencies (rw) and whether two of them are adjacent.
  * Snapshot isolation forbids exactly the cycles without two adjacent rw edges: Cerone and Gotsman, "Analysing Snapshot
- * Isolation" (PODC 2016), Theorem 9. A session or real-time edge orders a commit before a later start, as ww and wr do.
+ * Isolation" (PODC 2016). A session or real-time edge orders a commit before a later start, as ww and wr do.
  *
  * @module
  */

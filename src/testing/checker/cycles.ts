@@ -12,8 +12,8 @@
  *
  * @module
  */
-import { layers } from './anomalies.ts'
-import type { AnomalyName, Layer } from './anomalies.ts'
+import { cycleClasses, layers } from './anomalies.ts'
+import type { AnomalyName, CycleClass, Layer } from './anomalies.ts'
 import type { Dependencies } from './edges.ts'
 import { describeCycle } from './explain.ts'
 import type { Findings } from './findings.ts'
@@ -87,7 +87,7 @@ export const findCycles = (
     report(findings, name, vertices.length, () => describeCycle(transactions, orders, cycle.vertices, kinds))
   }
   for (const layer of layers) {
-    for (const { area, patterns } of passesOf(kernel, layer)) {
+    for (const { area, patterns, worse } of passesOf(kernel, layer)) {
       const walks: { name: AnomalyName; cycle: Cycle }[] = []
       for (const pattern of patterns) {
         const name: AnomalyName = `${pattern.name}${layer}`
@@ -97,13 +97,21 @@ export const findCycles = (
         }
       }
       // A closed walk that meets itself is made of smaller cycles. Should the bounds above have kept us from finding
-      // any, it still proves that something is wrong.
-      if (findings.size === 0 && walks[0] !== undefined) tell(walks[0].name, walks[0].cycle)
+      // any of a class that is as bad, it still proves that something is wrong.
+      const known = worse.some((name) => layers.some((of) => findings.has(`${name}${of}`)))
+      if (!known && walks[0] !== undefined) tell(walks[0].name, walks[0].cycle)
     }
   }
 }
 
-function* passesOf(kernel: Kernel, layer: Layer): Generator<{ area: Area; patterns: readonly Pattern[] }> {
+interface Pass {
+  readonly area: Area
+  readonly patterns: readonly Pattern[]
+  /** What is forbidden wherever these patterns are, and found by now where it is. */
+  readonly worse: readonly CycleClass[]
+}
+
+function* passesOf(kernel: Kernel, layer: Layer): Generator<Pass> {
   const { needed, allowed } = layerKinds[layer]
   const ordered = data | allowed
   const all = ordered | Edge.rw | Edge.link
@@ -115,6 +123,7 @@ function* passesOf(kernel: Kernel, layer: Layer): Generator<{ area: Area; patter
       { name: 'G0', first: Edge.ww, allowed: writes, layer: needed, needs: 'nothing' },
       { name: 'G1c', first: Edge.wr, allowed: ordered, layer: needed, needs: 'nothing' },
     ],
+    worse: ['G0', 'G1c'],
   }
   yield {
     area: splitArea(componentsOf(buildSplitGraph(vertices, edges, all))),
@@ -122,10 +131,12 @@ function* passesOf(kernel: Kernel, layer: Layer): Generator<{ area: Area; patter
       { name: 'G-single', first: Edge.rw, allowed: ordered, layer: needed, needs: 'nothing' },
       { name: 'G-nonadjacent', first: Edge.rw, allowed: all, layer: needed, needs: 'another rw' },
     ],
+    worse: ['G0', 'G1c', 'G-single', 'G-nonadjacent'],
   }
   yield {
     area: plainArea(componentsOf(buildGraph(vertices, edges, all))),
     patterns: [{ name: 'G2-item', first: Edge.rw, allowed: all, layer: needed, needs: 'adjacent rw' }],
+    worse: cycleClasses,
   }
 }
 
