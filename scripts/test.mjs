@@ -1,9 +1,11 @@
 /**
- * Runs the compiled tests: `node scripts/test.mjs [unit|pg|system] [part of a file's path …]`.
+ * Runs the compiled tests: `node scripts/test.mjs [unit|pg|system|chaos] [part of a file's path …]`.
  *
  *     unit    tests that need nothing but Node
  *     pg      *.pg.test.js: start PostgreSQL servers from the npm package
  *     system  dist/test/system/: whole clusters, and other people's clients
+ *     chaos   dist/test/chaos/: workloads whose results are judged, while nodes are killed; a smoke of each, about two
+ *             minutes in all. ALLWRITE_TEST_SECONDS makes them long runs: see the head of list-append.test.ts
  *
  * As root on Debian, missing clients are installed first; else it says what will be skipped. With CI=true a test that is
  * skipped because a tool is missing is a failure: nobody reads skips.
@@ -20,9 +22,10 @@ const dist = join(root, 'dist')
 const tools = { psql: 'postgresql-client', pgbench: 'postgresql-contrib', sysbench: 'sysbench' }
 
 const suites = {
-  unit: (path) => !path.endsWith('.pg.test.js') && !path.startsWith('test/system/'),
-  pg: (path) => path.endsWith('.pg.test.js') && !path.startsWith('test/system/'),
+  unit: (path) => !path.endsWith('.pg.test.js') && !needsCluster(path),
+  pg: (path) => path.endsWith('.pg.test.js') && !needsCluster(path),
   system: (path) => path.startsWith('test/system/'),
+  chaos: (path) => path.startsWith('test/chaos/'),
 }
 
 const words = process.argv.slice(2)
@@ -41,8 +44,8 @@ async function main(suite, parts) {
   const missing = files.some((path) => suites.system(path)) ? provideTools() : []
   // A cluster of four servers has the machine for itself: its gaps and latencies are asserted.
   const phases = [
-    { files: files.filter((path) => !suites.system(path)), concurrency: 2 },
-    { files: files.filter((path) => suites.system(path)), concurrency: 1 },
+    { files: files.filter((path) => !needsCluster(path)), concurrency: 2 },
+    { files: files.filter(needsCluster), concurrency: 1 },
   ]
   let code = 0
   let output = ''
@@ -60,9 +63,13 @@ function isCurrent(path) {
   return existsSync(join(root, 'src', source)) || existsSync(join(root, source))
 }
 
+function needsCluster(path) {
+  return suites.system(path) || suites.chaos(path)
+}
+
 /** Quick ones first: a typing error should not wait for clusters. */
 function orderOf(path) {
-  return suites.unit(path) ? 0 : suites.pg(path) ? 1 : 2
+  return suites.unit(path) ? 0 : suites.pg(path) ? 1 : suites.system(path) ? 2 : 3
 }
 
 function provideTools() {
