@@ -23,3 +23,12 @@ test('list-append while nodes are killed: no anomaly', async (context) => {
   if (transactions > enough) assert((notes['G2-item'] ?? 0) > 0, 'the load made no write skew: it is too weak')
   if (needsCluster !== false) assert.equal(notes['G-single-realtime'], undefined, 'stale reads on one server')
 })
+
+test('list-append at SERIALIZABLE while nodes are killed: no write skew either', async (context) => {
+  const workload = listAppend({
+    begin: 'begin isolation level serializable',
+    level: 'session-serializable',
+    aloneShare: 0,
+  })
+  await runWorkload(context, cluster(), workload, { kill: true })
+})

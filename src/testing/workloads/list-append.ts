@@ -69,6 +69,7 @@ export const listAppend = ({
     name: 'list-append',
     setUp: async (client) => {
       for (let table = 0; table < tableCount; table++) {
+        await client.query(`drop table if exists ${tableOf(table)}`)
         await client.query(
           `create table ${tableOf(table)} (id int primary key, second int not null unique, list int[] not null)`,
         )

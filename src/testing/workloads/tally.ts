@@ -20,12 +20,6 @@ export interface Tally {
 /** What any workload may be told: conflicts, lock time-outs, lost connections, a server that starts or stops. */
 const alwaysExpected = /^(?:40001|40P01|55P03|08\w{3}|53300|57P0[123]|58000)$/
 const isSqlState = /^[0-9A-Z]{5}$/
-/**
- * Known, reported, not yet mended: a named statement that brute force interrupts stays prepared although its client was never sent
- * ParseComplete, so that the client's next Parse of that name fails. Counted as a note.
- */
-const knownDefects: ReadonlySet<string> = new Set(['42P05'])
-
 const add = (counts: Map<string, number>, name: string, times: number): void => {
   counts.set(name, (counts.get(name) ?? 0) + times)
 }
@@ -43,8 +37,7 @@ export const createTally = (workload: string, expected: readonly string[] = []):
   }
   const judgeError = (code: string): void => {
     if (!isSqlState.test(code) || alwaysExpected.test(code) || expected.includes(code)) return
-    if (knownDefects.has(code)) add(notes, `known defect ${code}`, 1)
-    else anomaly('unexpected error', code)
+    anomaly('unexpected error', code)
   }
   return {
     count: (outcome) => {
