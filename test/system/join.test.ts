@@ -154,21 +154,20 @@ test('an agent killed while it copies begins again by itself', { skip }, async (
   assert.deepEqual(await lineageOf(3), [4, 3])
 })
 
-/** Fills the journal's segment. */
-const fillJournal = async (): Promise<void> => {
+/** Fills the journal until it has forgotten its first segment. */
+const trimJournal = async (): Promise<void> => {
+  const segments = (): readonly string[] => readdirSync(join(cluster.dir, 'journal')).toSorted()
+  const [first = ''] = segments()
   const client = await cluster.connect(1)
   for (let i = 0; i < 36; i++) await client.query(`insert into large (filling) values (repeat('x', 2000000))`)
   await client.end()
+  await until('the journal has forgotten its beginning', () => !segments().includes(first), { msMax: 60_000 })
 }
-
-const segments = (): readonly string[] => readdirSync(join(cluster.dir, 'journal')).toSorted()
 
 test('a node that was away longer than the journal keeps becomes a copy by itself', { skip }, async (context) => {
   await underLoad(context, [1, 2, 3], async () => {
     await cluster.command(['kill', 'n4'])
-    const [first = ''] = segments()
-    await fillJournal()
-    await until('the journal has forgotten where n4 stopped', () => !segments().includes(first), { msMax: 60_000 })
+    await trimJournal()
     await cluster.command(['start', 'n4'])
   })
   const lineage = await lineageOf(4)
@@ -195,6 +194,7 @@ test('a node that was tampered with takes itself out and is made anew by itself'
 })
 
 test('with the journal trimmed, an empty node is filled and all restart together', { skip }, async (context) => {
+  await trimJournal()
   await underLoad(context, [1, 2, 4], async () => {
     await cluster.command(['kill', 'n3'])
     rmSync(folderOf(3), { recursive: true })
