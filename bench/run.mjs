@@ -17,6 +17,7 @@ import { systems } from './systems.mjs'
 const { values: options } = parseArgs({
   options: {
     time: { type: 'string', default: '10' },
+    warmup: { type: 'string', default: '10' },
     clients: { type: 'string', default: '8,32' },
     scripts: { type: 'string', default: 'oltp_update_index,oltp_write_only,oltp_point_select' },
     systems: { type: 'string', default: 'plain,allwrite,galera' },
@@ -28,7 +29,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`node bench/run.mjs [--time 10] [--clients 8,32] [--scripts oltp_update_index,…]
+  console.log(`node bench/run.mjs [--time 10] [--warmup 10] [--clients 8,32] [--scripts oltp_update_index,…]
   [--systems plain,allwrite,galera] [--nodes 4] [--tables 4] [--table-size 25000] [--write]
 PEERS_DIR names the folder with galera.sh (default ../shared/peers).`)
   process.exit(0)
@@ -63,6 +64,10 @@ for (const name of names) {
   const started = await system.start(nodes)
   try {
     await prepare(started.targets[0], size)
+    // The same for all: caches are filled, and what is compiled while it runs is compiled.
+    const warm = [...new Set(workloads.map(({ script }) => script))]
+    for (const script of warm)
+      await measure(started.targets, script, 8, Math.ceil(Number(options.warmup) / warm.length), size)
     const measured = new Map()
     results.set(name, measured)
     for (const workload of workloads) {
@@ -107,7 +112,7 @@ const processors = cpus()
 const about = [
   `Measured ${new Date().toISOString().slice(0, 10)} on ${processors.length} × ${processors[0]?.model.trim()}, ` +
     `${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}; load generators on the same machine.`,
-  `Transactions per second over ${seconds} s; ${nodes} nodes, clients spread evenly over them (plain PostgreSQL: one server for all); ` +
+  `Transactions per second over ${seconds} s, after ${options.warmup} s of the same work; ${nodes} nodes, clients spread evenly over them (plain PostgreSQL: one server for all); ` +
     `${size.tables} tables of ${size.tableSize} rows; local fsync off everywhere, Allwrite's journal fsynced.`,
   `"err/s" are transactions that ended with a conflict or deadlock and were started again by sysbench; they are not in the tps.`,
   ...notes,
