@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
   options: {
     time: { type: 'string', default: '10' },
     warmup: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '3' },
     clients: { type: 'string', default: '8,32' },
     scripts: { type: 'string', default: 'oltp_update_index,oltp_write_only,oltp_point_select' },
     systems: { type: 'string', default: 'plain,allwrite,galera' },
@@ -29,13 +30,14 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`node bench/run.mjs [--time 10] [--warmup 10] [--clients 8,32] [--scripts oltp_update_index,…]
+  console.log(`node bench/run.mjs [--time 10] [--rounds 3] [--warmup 10] [--clients 8,32] [--scripts oltp_update_index,…]
   [--systems plain,allwrite,galera] [--nodes 4] [--tables 4] [--table-size 25000] [--write]
 PEERS_DIR names the folder with galera.sh (default ../shared/peers).`)
   process.exit(0)
 }
 
 const seconds = Number(options.time)
+const rounds = Number(options.rounds)
 const nodes = Number(options.nodes)
 const size = { tables: Number(options.tables), tableSize: Number(options['table-size']) }
 const names = options.systems.split(',')
@@ -52,33 +54,47 @@ const keyOf = ({ script, clients, one }) => `${script} ${clients} ${one}`
 const results = new Map()
 const notes = []
 
-for (const name of names) {
-  const system = systems[name]
-  if (system === undefined) throw new Error(`no such system: ${name}; there are ${Object.keys(systems).join(', ')}`)
-  const reason = system.missing()
-  if (reason !== false) {
-    notes.push(`${system.title} skipped: ${reason}.`)
-    continue
-  }
-  console.error(`${system.title}: starting`)
-  const started = await system.start(nodes)
-  try {
+/** @type {Map<string, import('./systems.mjs').Started>} */
+const running = new Map()
+try {
+  for (const name of names) {
+    const system = systems[name]
+    if (system === undefined) throw new Error(`no such system: ${name}; there are ${Object.keys(systems).join(', ')}`)
+    const reason = system.missing()
+    if (reason !== false) {
+      notes.push(`${system.title} skipped: ${reason}.`)
+      continue
+    }
+    console.error(`${system.title}: starting`)
+    const started = await system.start(nodes)
+    running.set(name, started)
+    results.set(name, new Map())
     await prepare(started.targets[0], size)
     // The same for all: caches are filled, and what is compiled while it runs is compiled.
-    const warm = [...new Set(workloads.map(({ script }) => script))]
-    for (const script of warm)
-      await measure(started.targets, script, 8, Math.ceil(Number(options.warmup) / warm.length), size)
-    const measured = new Map()
-    results.set(name, measured)
-    for (const workload of workloads) {
-      const targets = workload.one ? started.targets.map(() => started.targets[0]) : started.targets
-      const result = await measure(targets, workload.script, workload.clients, seconds, size)
-      measured.set(keyOf(workload), result)
-      console.error(`${system.title}: ${keyOf(workload)}: ${JSON.stringify(result)}`)
-    }
-  } finally {
-    await started.stop()
+    const scripts = [...new Set(workloads.map(({ script }) => script))]
+    const warmup = Math.ceil(Number(options.warmup) / scripts.length)
+    for (const script of scripts) await measure(started.targets, script, 8, warmup, size)
   }
+  for (const workload of workloads) {
+    /** @type {Map<string, import('./sysbench.mjs').Result[]>} */
+    const measured = new Map([...running.keys()].map((name) => [name, []]))
+    // In turns, while the others idle: a machine that grows slower within minutes is so for all of them.
+    for (let round = 0; round < rounds; round++) {
+      for (const [name, { targets }] of running) {
+        const used = workload.one ? targets.map(() => targets[0]) : targets
+        measured.get(name).push(await measure(used, workload.script, workload.clients, seconds, size))
+      }
+    }
+    for (const [name, runs] of measured) {
+      const mean = (field) => runs.reduce((sum, run) => sum + run[field], 0) / runs.length
+      const result = { tps: mean('tps'), p95Ms: mean('p95Ms'), errorsPerSecond: mean('errorsPerSecond') }
+      results.get(name).set(keyOf(workload), result)
+      const each = runs.map(({ tps }) => Math.round(tps)).join(' ')
+      console.error(`${systems[name].title}: ${keyOf(workload)}: ${JSON.stringify(result)} (${each})`)
+    }
+  }
+} finally {
+  for (const started of running.values()) await started.stop()
 }
 
 const cell = (result) => {
@@ -112,7 +128,7 @@ const processors = cpus()
 const about = [
   `Measured ${new Date().toISOString().slice(0, 10)} on ${processors.length} × ${processors[0]?.model.trim()}, ` +
     `${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}; load generators on the same machine.`,
-  `Transactions per second over ${seconds} s, after ${options.warmup} s of the same work; ${nodes} nodes, clients spread evenly over them (plain PostgreSQL: one server for all); ` +
+  `Transactions per second, means of ${rounds} rounds of ${seconds} s in which the systems take turns, after ${options.warmup} s of the same work; ${nodes} nodes, clients spread evenly over them (plain PostgreSQL: one server for all); ` +
     `${size.tables} tables of ${size.tableSize} rows; local fsync off everywhere, Allwrite's journal fsynced.`,
   `"err/s" are transactions that ended with a conflict or deadlock and were started again by sysbench; they are not in the tps.`,
   ...notes,
