@@ -121,9 +121,19 @@ test('who waits in vain is told so, and can be cancelled', { skip }, async () =>
   const [client, other] = await Promise.all([cluster.connect(2), cluster.connect(2)])
   await client.query(`set allwrite.consistency = 'cluster'`)
   await client.query('select 1')
-  const error = await whileStopped(cluster.journalPid(), () => errorOf(client.query('select n from seen')))
-  assert.equal(error.code, '40001')
-  assert.match(error.detail, /10 s/)
+  await other.query(`set allwrite.consistency = 'cluster'`)
+  // By both protocols.
+  const errors = await whileStopped(cluster.journalPid(), () =>
+    Promise.all([
+      errorOf(client.query('select n from seen')),
+      errorOf(other.query('select n from seen where id = $1', [1])),
+    ]),
+  )
+  for (const error of errors) {
+    assert.equal(error.code, '40001')
+    assert.match(error.detail, /10 s/)
+  }
+  assert.equal((await other.query('select $1::int as one', [1])).rows[0]?.one, 1)
   assert.equal((await client.query('select 1 as one')).rows[0]?.one, 1)
   await Promise.all([client.end(), other.end()])
 })

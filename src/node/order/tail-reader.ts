@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { AllwriteError } from '../../core/errors.ts'
 import type { Position } from '../../core/ids.ts'
+import { whenAborted } from '../../journal/cancel.ts'
 import type { Journal } from '../../journal/contract.ts'
 
 /** Asks for the last durable position as of the call. @throws AllwriteError cancelled by the asker's signal */
@@ -38,12 +38,7 @@ export const createTailReader = (journal: Pick<Journal, 'tail'>): ReadTail => {
 
   return (signal) =>
     new Promise((resolve, reject) => {
-      const gaveUp = (): void =>
-        reject(new AllwriteError('cancelled', 'gave up waiting for the journal', { cause: signal.reason }))
-      if (signal.aborted) return gaveUp()
-      signal.addEventListener('abort', gaveUp, { once: true })
-      shared()
-        .then(resolve, reject)
-        .finally(() => signal.removeEventListener('abort', gaveUp))
+      const stop = whenAborted(signal, reject)
+      if (stop !== undefined) shared().then(resolve, reject).finally(stop)
     })
 }

@@ -14,6 +14,7 @@
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
+import { hiddenCycle } from './channel.ts'
 import { consistencyName } from './statement/consistency-level.ts'
 import type { Core } from './core.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
@@ -51,20 +52,25 @@ export class Consistency {
   /** Before a unit: waits as long as the level asks for. What goes wrong is told by {@link takeFailure}. */
   async beforeUnit(): Promise<void> {
     const core = this.#core
+    // Of a unit that only prepared, and was not told.
+    this.#failure = undefined
     // A failed transaction reads nothing.
     if (core.state === 'failed' || core.aborting || core.owed !== undefined) return
     if (this.#unknown || this.#touched) await this.#ask()
     if (!this.#cluster && !core.options.gate.paused) return
-    const late = AbortSignal.timeout(waitMsMax)
-    const cancel = new AbortController()
-    core.onCancel = () => cancel.abort()
+    const giveUp = new AbortController()
+    const stop = (why: AllwriteError): void => {
+      this.#failure ??= why
+      giveUp.abort()
+    }
+    const timer = setTimeout(() => stop(behindError()), waitMsMax)
+    core.onCancel = () => stop(cancelledError())
     try {
-      await core.options.gate.catchUp(AbortSignal.any([late, cancel.signal]))
+      await core.options.gate.catchUp(giveUp.signal)
     } catch (thrown) {
-      if (late.aborted) this.#failure = behindError()
-      else if (cancel.signal.aborted) this.#failure = cancelledError()
-      else throw thrown
+      if (!giveUp.signal.aborted) throw thrown
     } finally {
+      clearTimeout(timer)
       core.onCancel = undefined
     }
   }
@@ -82,10 +88,8 @@ export class Consistency {
 
   async #ask(): Promise<void> {
     const core = this.#core
-    const answer = await core.raw(core.callMessage(core.options.functions.currentSetting, [consistencyName, 't']), {
-      show: false,
-      ready: false,
-    })
+    const ask = core.callMessage(core.options.functions.currentSetting, [consistencyName, 't'])
+    const answer = await core.raw(ask, hiddenCycle)
     if (answer.error) return
     this.#unknown = false
     // In a transaction the value may change back at its end: asked again until then.

@@ -133,21 +133,20 @@ class BatchUnit {
     return this.#skipped()
   }
 
-  /** Tells a conflict that is owed, if this message runs something. A result: it was told. */
+  /** Tells a conflict that is owed, or why nothing may run, if this message runs something. A result: it was told. */
   async #owing(frame: ClientFrame): Promise<UnitResult | undefined> {
     const core = this.#core
     const ran = ranBy(core, frame)
     if (ran === 'nothing') return undefined
     // A ROLLBACK is told nothing; what was prepared before it goes first, while that is still possible.
     if (ran === 'rollback') return this.#segment.empty || !this.#segment.onlyPrepares ? undefined : this.#send(false)
-    await tellOwed(core, ran)
-    return this.#skipped()
+    return (await tellOwed(core, ran)) ? this.#skipped() : undefined
   }
 
   /** A result ends the batch. */
   async #frame(frame: ClientFrame): Promise<UnitResult | undefined> {
     const { bytes } = frame
-    if (this.#core.owed) {
+    if (this.#core.owed || this.#core.consistency.failed) {
       const told = await this.#owing(frame)
       if (told) return told
     }

@@ -250,7 +250,8 @@ export async function newRange(core: Core, fields: ErrorFields): Promise<boolean
  */
 export async function tellOwed(core: Core, kind: ClassifiedStatement['kind'] | undefined): Promise<boolean> {
   const failure = core.consistency.takeFailure()
-  if (failure && kind !== 'rollback') {
+  // What ends a transaction reads nothing.
+  if (failure && kind !== 'rollback' && kind !== 'commit') {
     core.out.push(errorFrame(failure))
     await core.failClient()
     return true
