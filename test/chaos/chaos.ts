@@ -13,8 +13,9 @@ import { isControl, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
 import { killNodes } from '#testing/faults.ts'
+import { allServing } from '#testing/healed.ts'
 import { createRandom, testSeed } from '#testing/random.ts'
-import { testSeconds, until } from '#testing/wait.ts'
+import { testSeconds } from '#testing/wait.ts'
 import type { Verdict, Workload } from '#testing/workloads/contract.ts'
 
 /** Length of a workload's smoke, s, with and without faults; ALLWRITE_TEST_SECONDS for the long run. */
@@ -66,11 +67,7 @@ export const runWorkload = async (
     kill && !isControl ? killNodes(cluster, random.fork(), signal) : [],
   ])
   for (const { at, what } of strikes) context.diagnostic(`${at} ms: ${what}`)
-  await until(
-    'all nodes are serving',
-    async () => (await cluster.status()).every(({ state }) => state === 'serving') && (true as const),
-    { msMax: healMsMax, everyMs: 100 },
-  )
+  await allServing(cluster)
   await assertAllEqual(cluster, healMsMax)
   const verdict = await workload.judge(urls)
   const { witness, ...numbers } = verdict

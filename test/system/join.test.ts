@@ -7,7 +7,8 @@ import type { TestContext } from 'node:test'
 import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
-import { describeErrors, loadTable, longestGap, lostRows, startLoad } from '#testing/load.ts'
+import { allServing, assertNothingLost } from '#testing/healed.ts'
+import { describeErrors, loadTable, longestGap, startLoad } from '#testing/load.ts'
 import type { Load } from '#testing/load.ts'
 import { connectBehind } from '#testing/private-server.ts'
 import { signal } from '#testing/processes.ts'
@@ -34,12 +35,7 @@ after(() => cluster?.[Symbol.asyncDispose]())
 
 const folderOf = (number: number): string => join(cluster.dir, `n${number}`)
 
-const serving = (): Promise<true> =>
-  until(
-    'all nodes are serving',
-    async () => (await cluster.status()).every(({ state }) => state === 'serving') && (true as const),
-    { msMax: 120_000, everyMs: 100 },
-  )
+const serving = (): Promise<void> => allServing(cluster)
 
 /** Nodes whose transaction ids a node's data folder holds, in turn. */
 const lineageOf = async (number: number): Promise<number[]> => {
@@ -76,15 +72,6 @@ const startCounting = (): { stop: () => Promise<void> } => {
   }
 }
 
-const assertNothingLost = async (load: Load): Promise<void> => {
-  await assertAllEqual(cluster, 120_000)
-  for (let number = 1; number <= cluster.nodes.length; number++) {
-    const client = await cluster.connect(number)
-    assert.deepEqual(await lostRows(load, client), [], `acknowledged rows missing at n${number}`)
-    await client.end()
-  }
-}
-
 const underLoad = async (
   context: TestContext,
   survivors: readonly number[],
@@ -113,7 +100,7 @@ const underLoad = async (
     await Promise.all([load.stop(), counting.stop()])
   }
   context.diagnostic(`${load.acknowledged.length} rows acknowledged; errors: ${describeErrors(load)}`)
-  await assertNothingLost(load)
+  await assertNothingLost(cluster, load)
   assert(gap < gapMsMax, `the survivors paused for ${gap} ms`)
 }
 

@@ -5,10 +5,10 @@ import type { TestContext } from 'node:test'
 import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
-import { describeErrors, loadTable, longestGap, lostRows, startLoad } from '#testing/load.ts'
-import type { Load } from '#testing/load.ts'
+import { allServing, assertNothingLost } from '#testing/healed.ts'
+import { describeErrors, loadTable, longestGap, startLoad } from '#testing/load.ts'
 import { signal } from '#testing/processes.ts'
-import { runFor, testSeconds, until } from '#testing/wait.ts'
+import { runFor, testSeconds } from '#testing/wait.ts'
 
 const skip = needsCluster
 /** The survivors of one node's death may pause this long, ms; the aim for an idle machine is 200. */
@@ -26,21 +26,7 @@ before(async () => {
 after(() => cluster?.[Symbol.asyncDispose]())
 
 const urls = (): string[] => cluster.nodes.map(({ url }) => url)
-const serving = (): Promise<true> =>
-  until(
-    'all nodes are serving',
-    async () => (await cluster.status()).every(({ state }) => state === 'serving') && (true as const),
-    { msMax: 120_000, everyMs: 100 },
-  )
-
-const assertNothingLost = async (load: Load): Promise<void> => {
-  await assertAllEqual(cluster, 120_000)
-  for (let number = 1; number <= cluster.nodes.length; number++) {
-    const client = await cluster.connect(number)
-    assert.deepEqual(await lostRows(load, client), [], `acknowledged rows missing at n${number}`)
-    await client.end()
-  }
-}
+const serving = (): Promise<void> => allServing(cluster)
 
 /** Runs the load, strikes, waits until all serve again; returns the survivors' longest gap, ms. */
 const strikeUnderLoad = async (
@@ -66,7 +52,7 @@ const strikeUnderLoad = async (
   }
   context.diagnostic(`${load.acknowledged.length} rows acknowledged; errors: ${describeErrors(load)}`)
   assert(load.acknowledged.length > 0)
-  await assertNothingLost(load)
+  await assertNothingLost(cluster, load)
   return gap
 }
 
@@ -121,7 +107,7 @@ test('kill -9 of everything, then up again: nothing acknowledged is lost', { ski
   context.diagnostic(`${load.acknowledged.length} rows acknowledged; errors: ${describeErrors(load)}`)
   assert(load.acknowledged.length > 0)
   await cluster.restart()
-  await assertNothingLost(load)
+  await assertNothingLost(cluster, load)
 })
 
 test('a clean stop, then up again: nothing acknowledged is lost', { skip }, async () => {
@@ -130,5 +116,5 @@ test('a clean stop, then up again: nothing acknowledged is lost', { skip }, asyn
   await cluster.stop()
   await load.stop()
   await cluster.restart()
-  await assertNothingLost(load)
+  await assertNothingLost(cluster, load)
 })

@@ -13,8 +13,8 @@ import { isControl, startCluster } from '#testing/cluster.ts'
 import type { Cluster, ClusterOptions } from '#testing/cluster.ts'
 import { fieldsOf, outcomeOf } from '#testing/errors.ts'
 import { assertAllEqual } from '#testing/equality.ts'
+import { allServing } from '#testing/healed.ts'
 import { signal } from '#testing/processes.ts'
-import { until } from '#testing/wait.ts'
 
 export interface Bench {
   cluster(): Cluster
@@ -86,13 +86,7 @@ export const useCluster = (options: ClusterOptions = {}): Bench => {
       assert.equal(new Set(answers).size, 1, `nodes answer ${answers.join(' | ')} to ${query}`)
       return answers[0] ?? ''
     },
-    async serving() {
-      await until(
-        'all nodes are serving',
-        async () => (await it().status()).every(({ state }) => state === 'serving') && (true as const),
-        { msMax: 120_000, everyMs: 100 },
-      )
-    },
+    serving: () => allServing(it()),
   }
 }
 

@@ -1,0 +1,33 @@
+/**
+ * What must be true when a fault is over.
+ *
+ * @module
+ */
+import assert from 'node:assert/strict'
+import type { Cluster } from './cluster.ts'
+import { assertAllEqual } from './equality.ts'
+import { lostRows } from './load.ts'
+import type { Load } from './load.ts'
+import { until } from './wait.ts'
+
+/** Killed nodes have come back and caught up within this, ms. */
+const healMsMax = 120_000
+
+/** Resolves when every node serves. */
+export const allServing = async (cluster: Cluster): Promise<void> => {
+  await until(
+    'all nodes are serving',
+    async () => (await cluster.status()).every(({ state }) => state === 'serving') && (true as const),
+    { msMax: healMsMax, everyMs: 100 },
+  )
+}
+
+/** All nodes are equal, and each has every row that the load was told is committed. */
+export const assertNothingLost = async (cluster: Cluster, load: Load): Promise<void> => {
+  await assertAllEqual(cluster, healMsMax)
+  for (let number = 1; number <= cluster.nodes.length; number++) {
+    const client = await cluster.connect(number)
+    assert.deepEqual(await lostRows(load, client), [], `acknowledged rows missing at n${number}`)
+    await client.end()
+  }
+}
