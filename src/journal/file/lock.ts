@@ -15,11 +15,15 @@ import { errnoOf } from './disk.ts'
 
 const lockName = 'lock'
 
-/** When a process started, in clock ticks since boot: with its id, unique (proc_pid_stat(5), field 22). */
+/**
+ * When a process started, in clock ticks since boot: with its id, unique (proc_pid_stat(5), field 22). A zombie runs no
+ * more: where nothing reaps orphans (a container's first process, often) a killed journal stays one for ever.
+ */
 const startOf = (pid: number): string | undefined => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return state === 'Z' || state === 'X' ? undefined : fields[18]
   } catch {
     return undefined
   }
