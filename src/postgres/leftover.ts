@@ -5,7 +5,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { readFileSync, realpathSync } from 'node:fs'
+import { readFileSync, realpathSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError } from '../core/errors.ts'
@@ -58,7 +58,7 @@ export async function endLeftover(dataDir: string, options: { readonly kill?: bo
   const found = processesOf(dataDir)
   if (found.length === 0) return false
   if (!options.kill) {
-    const postmaster = readPostmasterPid(dataDir)
+    const postmaster = readLockPid(join(dataDir, 'postmaster.pid'))
     // The id in the file may have been given to a stranger since: only one that we recognised is signalled.
     for (const pid of postmaster !== undefined && found.includes(postmaster) ? [postmaster] : found) {
       signal(pid, 'SIGQUIT')
@@ -91,10 +91,25 @@ async function goneWithin(dataDir: string, ms: number): Promise<boolean> {
   }
 }
 
-/** The process id in `postmaster.pid`, its first line (PostgreSQL: src/include/utils/pidfile.h). */
-function readPostmasterPid(dataDir: string): number | undefined {
+/**
+ * Removes the lock files, of the data folder and of the socket, whose process is none of this folder's. PostgreSQL itself
+ * only asks whether the id exists. So it refuses for ever where nothing reaps a killed postmaster (a container whose first
+ * process is no init), or where the id was given to a stranger, as happens at once when a container is started again.
+ */
+export function dropStaleLocks(dataDir: string, socketPath: string): void {
+  for (const path of [join(dataDir, 'postmaster.pid'), `${socketPath}.lock`]) {
+    const pid = readLockPid(path)
+    if (pid === undefined || processesOf(dataDir).includes(pid)) continue
+    // Alive, and the kernel does not tell what it is: PostgreSQL's refusal stands.
+    if (processAlive(pid) && processCommand(pid).length === 0) continue
+    rmSync(path, { force: true })
+  }
+}
+
+/** The process id in a lock file, its first line (PostgreSQL: src/include/utils/pidfile.h). */
+function readLockPid(path: string): number | undefined {
   try {
-    const pid = Number.parseInt(readFileSync(join(dataDir, 'postmaster.pid'), 'latin1'), 10)
+    const pid = Number.parseInt(readFileSync(path, 'latin1'), 10)
     return pid > 1 ? pid : undefined
   } catch {
     return undefined

@@ -1,4 +1,6 @@
 import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -136,6 +138,28 @@ test('a start right after kill -9 waits for the predecessor’s lock instead of 
   process.kill(first.pid, 'SIGKILL')
   await using second = await startPostgres(options)
   deepEqual(await query(second.socketDir, 'select 1'), [1])
+})
+
+test('lock files of a killed postmaster that nobody reaped, or whose id a stranger has now, are in nobody’s way', async (t) => {
+  const options = await newNode()
+  const first = await startPostgres(options)
+  await first.stop('fast')
+  // The shell becomes `sleep`, which never waits for its child.
+  const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => parent.kill('SIGKILL'))
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+  const child = Number(line.toString())
+  const takeLocks = (pid: number): void => {
+    for (const path of [join(options.dataDir, 'postmaster.pid'), join(options.socketDir, '.s.PGSQL.5432.lock')]) {
+      writeFileSync(path, `${pid}\n`, { mode: 0o600 })
+    }
+  }
+  for (const sign of [0, 'SIGKILL'] as const) {
+    process.kill(child, sign)
+    takeLocks(child)
+    await using next = await startPostgres(options)
+    deepEqual(await query(next.socketDir, 'select 1'), [1])
+  }
 })
 
 test('a server that can’t start gives its last words, and leaves no process', async () => {

@@ -11,7 +11,7 @@ import { AllwriteError, assert } from '../core/errors.ts'
 import type { PostgresBinaries } from './binaries.ts'
 import { checkDataDir } from './data-dir.ts'
 import { assertReachable, ensureOwned, serverIdentity } from './identity.ts'
-import { clusterName, endLeftover, processesOf } from './leftover.ts'
+import { clusterName, dropStaleLocks, endLeftover, processesOf } from './leftover.ts'
 import { probe } from './probe.ts'
 import { socketPathBytesMax } from './runtime-dir.ts'
 
@@ -76,6 +76,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   prepare(options)
   const retryUntil = Date.now() + lockedRetryMsMax
   for (;;) {
+    dropStaleLocks(options.dataDir, socketPath(options.socketDir, options.port))
     const logStart = fileSize(options.logFile)
     const started = launch(options)
     const failure = await whenReady(options, started)
