@@ -60,6 +60,8 @@ const settingsOf = (options: ServerOptions): Record<string, string> => ({
   // Prepared transactions commit by name, from anywhere: around the agent (RULES 4).
   max_prepared_transactions: '0',
   wal_retrieve_retry_interval: '100ms',
+  // The agent ends with its server and starts both anew: a recovery of the server's own would only be cut short.
+  restart_after_crash: 'off',
   password_encryption: 'scram-sha-256',
 })
 

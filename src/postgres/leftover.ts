@@ -5,7 +5,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { readFileSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError } from '../core/errors.ts'
@@ -103,6 +103,21 @@ export function dropStaleLocks(dataDir: string, socketPath: string): void {
     // Alive, and the kernel does not tell what it is: PostgreSQL's refusal stands.
     if (processAlive(pid) && processCommand(pid).length === 0) continue
     rmSync(path, { force: true })
+  }
+}
+
+/**
+ * Removes what a server that was killed in its crash recovery leaves of temporary replication slots: recovery deletes their
+ * files first and their folders then (RestoreSlotFromDisk in PostgreSQL's slot.c), and PANICs at every later start over a
+ * folder without its `state`. A slot that is made or dropped goes by another name until it is whole or gone, so nothing
+ * else leaves such a folder. Only while no server runs on `dataDir`.
+ */
+export function dropHalfRemovedSlots(dataDir: string): void {
+  const slots = join(dataDir, 'pg_replslot')
+  for (const entry of readdirSync(slots, { withFileTypes: true })) {
+    const folder = join(slots, entry.name)
+    if (entry.isDirectory() && !entry.name.endsWith('.tmp') && !existsSync(join(folder, 'state')))
+      rmSync(folder, { recursive: true })
   }
 }
 

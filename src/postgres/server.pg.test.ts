@@ -162,6 +162,14 @@ test('lock files of a killed postmaster that nobody reaped, or whose id a strang
   }
 })
 
+test('a temporary slot whose removal was cut short at recovery does not stop the next start for ever', async () => {
+  const options = await newNode()
+  // What a kill of the server leaves while it removes a temporary slot: the folder, its `state` gone, perhaps more of it there.
+  mkdirSync(join(options.dataDir, 'pg_replslot', 'half', 'more'), { recursive: true, mode: 0o700 })
+  await using server = await startPostgres(options)
+  deepEqual(await query(server.socketDir, 'select 1'), [1])
+})
+
 test('a server that can’t start gives its last words, and leaves no process', async () => {
   const options = await newNode()
   await rejects(startPostgres({ ...options, settings: { no_such_setting: '1' } }), (error: unknown) => {

@@ -11,7 +11,7 @@ import { AllwriteError, assert } from '../core/errors.ts'
 import type { PostgresBinaries } from './binaries.ts'
 import { checkDataDir } from './data-dir.ts'
 import { assertReachable, ensureOwned, serverIdentity } from './identity.ts'
-import { clusterName, dropStaleLocks, endLeftover, processesOf } from './leftover.ts'
+import { clusterName, dropHalfRemovedSlots, dropStaleLocks, endLeftover, processesOf } from './leftover.ts'
 import { probe } from './probe.ts'
 import { socketPathBytesMax } from './runtime-dir.ts'
 
@@ -77,6 +77,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const retryUntil = Date.now() + lockedRetryMsMax
   for (;;) {
     dropStaleLocks(options.dataDir, socketPath(options.socketDir, options.port))
+    if (processesOf(options.dataDir).length === 0) dropHalfRemovedSlots(options.dataDir)
     const logStart = fileSize(options.logFile)
     const started = launch(options)
     const failure = await whenReady(options, started)
