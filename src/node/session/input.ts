@@ -66,6 +66,11 @@ export class ClientInput {
     return frame
   }
 
+  /** A frame that `take` has not reached yet, 0 the next; undefined: it is not here. */
+  peek(ahead: number): ClientFrame | undefined {
+    return this.#queue[this.#head + ahead]
+  }
+
   /** No more frames will come, and none is left. */
   get exhausted(): boolean {
     return this.#ended && this.#queue.length === this.#head && !this.#failure

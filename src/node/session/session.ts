@@ -16,7 +16,7 @@
  * - a bad frame, or a status that does not fit: this session ends with a FATAL error. InvariantError ends the process.
  *
  * Parts: input/output (client), channel (backend), core (transaction, participant), ending (COMMIT), abort (brute force),
- * simple/pipeline/copy (what messages mean), single, retry, leftovers, statements, names, wish.
+ * simple/pipeline/copy (what messages mean), reads (the short way), single, retry, leftovers, statements, names, wish.
  *
  * @module
  */
@@ -32,6 +32,7 @@ import { ClientInput, type ClientFrame } from './input.ts'
 import { ClientOutput } from './output.ts'
 import { isExtended } from './batch.ts'
 import { pipeline } from './pipeline.ts'
+import { sendReads, tellReadsLost } from './reads.ts'
 import type { Handover, Session, SessionOptions } from './session-options.ts'
 import { simpleQuery } from './simple.ts'
 
@@ -109,7 +110,9 @@ export function runSession(start: Handover, options: SessionOptions): Session {
       if (frame.type === type.bye) return
       if (core.aborting) await core.aborted()
       if (core.consistency.due) await core.consistency.beforeUnit()
-      await unit(core, frame)
+      const reads = sendReads(core, frame)
+      if (reads === undefined) await unit(core, frame)
+      else if (!(await reads).readyShown) await tellReadsLost(core)
     }
   }
 
