@@ -24,6 +24,8 @@ const conflict: Conflict = {
 }
 const lost = /^E C40001; DKey \(id\)=\(1\) of table "public.t" was changed by node n2 at position 7/
 
+const lostThenIdle = new RegExp(`${lost.source}[^\n]*\n`, 'm')
+
 let cluster: SessionServer
 before(async () => {
   cluster = await sessionServer()
@@ -161,6 +163,14 @@ describe('brute force', () => {
     assert.equal(answer.at(-1), 'Z "I"')
     assert.equal(terminated, 0)
     assert.equal(await valueOf(through.client, 'select 7'), '7')
+    // Prepared before, it goes to the backend and back without being looked at.
+    through.client.send(parse('nap', 'select id, v, pg_sleep(60) from t'), sync)
+    await through.client.until('Z')
+    through.client.send(bindPlain('', 'nap'), execute(''), sync)
+    await seenAs(through.pid, `wait_event = 'PgSleep'`)
+    await through.participant.abort(conflict)
+    assert.match((await through.client.until('Z')).map(show).join('\n'), lostThenIdle)
+    assert.equal(await valueOf(through.client, 'select 8'), '8')
   })
 
   test('in the middle of a flushed batch the client hears of it at once, and its Sync is answered', async () => {
