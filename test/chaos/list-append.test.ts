@@ -1,7 +1,8 @@
 /**
  * List-append on four nodes while nodes are killed: what snapshot isolation, sessions and the order of commits forbid is not seen.
  *
- * The long run, one command (length in seconds; the seed of a failed run repeats its transactions and faults, not its timing):
+ * The long run: `npm run chaos` (docs/operating/chaos.md). This file alone, for longer or again (a seed repeats transactions and
+ * faults, not their timing):
  *
  *     ALLWRITE_TEST_SECONDS=1800 node --test dist/test/chaos/list-append.test.js
  *     ALLWRITE_TEST_SEED=12345 …        the seed that a run has printed
