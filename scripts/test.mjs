@@ -4,8 +4,8 @@
  *     unit    tests that need nothing but Node
  *     pg      *.pg.test.js: start PostgreSQL servers from the npm package
  *     system  dist/test/system/: whole clusters, and other people's clients
- *     chaos   dist/test/chaos/: workloads whose results are judged, while nodes are killed; a smoke of each, about two
- *             minutes in all. ALLWRITE_TEST_SECONDS makes them long runs: see the head of list-append.test.ts
+ *     chaos   dist/test/chaos/: workloads whose results are judged, while nodes are killed, a smoke of each; mutants of the
+ *             product, which must be caught. About three minutes. The long run: docs/operating/chaos.md
  *
  * As root on Debian, missing clients are installed first; else it says what will be skipped. With CI=true a test that is
  * skipped because a tool is missing is a failure: nobody reads skips.

@@ -35,9 +35,22 @@ export const createGate = (options: GateOptions): Gate => {
   const { tracker, executor, capture, submissions, closing } = options
   const readTail = createTailReader(options.journal)
   const catchUp = async (signal: AbortSignal): Promise<void> => tracker.whenApplied(await readTail(signal), signal)
+  /** Not by AbortSignal.any with AbortSignal.timeout: Node 20 may collect the latter before it fires. */
+  const catchUpInTime = async (): Promise<void> => {
+    const giveUp = new AbortController()
+    const stop = (): void => giveUp.abort()
+    const timer = setTimeout(stop, catchUpMsMax)
+    closing.addEventListener('abort', stop, { once: true })
+    try {
+      await catchUp(giveUp.signal)
+    } finally {
+      clearTimeout(timer)
+      closing.removeEventListener('abort', stop)
+    }
+  }
   const pauseWatch = createPauseWatch({
     now: () => performance.now(),
-    catchUp: () => catchUp(AbortSignal.any([closing, AbortSignal.timeout(catchUpMsMax)])),
+    catchUp: catchUpInTime,
     onPause: (ms) =>
       options.log.warn({ ms: Math.round(ms) }, 'this process was paused: nothing is read until it has caught up'),
   })

@@ -11,9 +11,9 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -61,6 +61,10 @@ export interface ClusterOptions {
   /** More arguments of `allwrite up`. */
   readonly args?: readonly string[]
   readonly readyMsMax?: number
+  /** `bin/allwrite` of another checkout. */
+  readonly bin?: string
+  /** Starts with copies of these parts of another cluster's folder; all of it where none are named. */
+  readonly from?: { readonly dir: string; readonly parts?: readonly string[] }
 }
 
 export interface Cluster extends AsyncDisposable {
@@ -104,8 +108,8 @@ interface Running {
 /** Lines of output kept for the message of a failed start. */
 const outputLinesMax = 60
 
-const launch = async (dir: string, args: readonly string[], readyMsMax: number): Promise<Running> => {
-  const child = spawn(allwriteBin, ['up', '--data', dir, '--json', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+const launch = async (bin: string, dir: string, args: readonly string[], readyMsMax: number): Promise<Running> => {
+  const child = spawn(bin, ['up', '--data', dir, '--json', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   const lines: string[] = []
   const keep = (line: string): void => {
     lines.push(line)
@@ -132,6 +136,20 @@ const launch = async (dir: string, args: readonly string[], readyMsMax: number):
     await killAll(dir, child.pid)
     throw new Error(`${fieldsOf(error).message}\n${lines.join('\n')}`, { cause: error })
   }
+}
+
+/** Owners and modes stay as they are: the servers' files are not the agents'. */
+const copyParts = (dir: string, { dir: from, parts }: NonNullable<ClusterOptions['from']>): void => {
+  if (parts === undefined) {
+    execFileSync('cp', ['-a', from, dir])
+    return
+  }
+  // By its `run` the folder is known as a cluster's.
+  mkdirSync(join(dir, 'run'), { recursive: true, mode: 0o711 })
+  chmodSync(dir, 0o711)
+  execFileSync('cp', ['-a', ...parts.map((part) => join(from, part)), dir])
+  // Of a cluster that runs: the lock is the other journal's.
+  rmSync(join(dir, 'journal', 'lock'), { force: true })
 }
 
 const killAll = async (dir: string, supervisor: number | undefined): Promise<void> => {
@@ -168,16 +186,18 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   const fixed = ['--nodes', String(nodeCount), '--base-port', String(basePort)]
   const args = [...fixed, '--fsync', options.fsync === true ? 'on' : 'off', ...(options.args ?? [])]
   const readyMsMax = options.readyMsMax ?? 120_000
+  const bin = options.bin ?? allwriteBin
   let running: Running
   try {
-    running = await launch(dir, args, readyMsMax)
+    if (options.from !== undefined) copyParts(dir, options.from)
+    running = await launch(bin, dir, args, readyMsMax)
   } catch (error) {
     rmSync(root, { recursive: true, force: true })
     throw error
   }
 
   const command = async (words: readonly string[]): Promise<string> => {
-    const { code, stdout, stderr } = await run(allwriteBin, [...words, '--data', dir], { msMax: 60_000 })
+    const { code, stdout, stderr } = await run(bin, [...words, '--data', dir], { msMax: 60_000 })
     if (code !== 0) throw new Error(`allwrite ${words.join(' ')}: exit ${code}\n${stderr}`)
     return stdout
   }
@@ -216,7 +236,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     },
     killEverything: () => killAll(dir, running.child.pid),
     restart: async () => {
-      running = await launch(dir, args, readyMsMax)
+      running = await launch(bin, dir, args, readyMsMax)
     },
     stop,
     [Symbol.asyncDispose]: async () => {

@@ -1,5 +1,5 @@
 /**
- * Runs a workload on a cluster while faults strike, then heals, compares all nodes and judges.
+ * Runs a workload on a cluster as a test: whatever the run finds wrong is a failure.
  *
  * @module
  */
@@ -9,19 +9,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
 import type { TestContext } from 'node:test'
-import { isControl, startCluster } from '#testing/cluster.ts'
+import { runWorkload as run, targetOf } from '#testing/chaos/run.ts'
+import { startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
-import { assertAllEqual } from '#testing/equality.ts'
-import { killNodes } from '#testing/faults.ts'
-import { allServing } from '#testing/healed.ts'
 import { createRandom, testSeed } from '#testing/random.ts'
 import { testSeconds } from '#testing/wait.ts'
 import type { Verdict, Workload } from '#testing/workloads/contract.ts'
 
 /** Length of a workload's smoke, s, with and without faults; ALLWRITE_TEST_SECONDS for the long run. */
-const smokeSeconds = { kill: 8, calm: 6 }
-/** Nodes that were killed have come back and caught up, ms. */
-const healMsMax = 120_000
+const smokeSeconds = { kill: 8, calm: 5 }
 
 export interface ChaosOptions {
   /** Kill agents and servers while the workload runs; never on the control. */
@@ -54,26 +50,17 @@ export const runWorkload = async (
   const seed = testSeed()
   const seconds = testSeconds(kill ? smokeSeconds.kill : smokeSeconds.calm)
   context.diagnostic(`${workload.name}: ALLWRITE_TEST_SEED=${seed}, ${seconds} s`)
-  const client = await cluster.connect(1)
-  await workload.setUp(client)
-  await client.end()
-  await assertAllEqual(cluster)
-
-  const urls = cluster.nodes.map(({ url }) => url)
-  const random = createRandom(seed)
-  const signal = AbortSignal.timeout(seconds * 1000)
-  const [, strikes] = await Promise.all([
-    workload.run({ urls, random: random.fork(), signal }),
-    kill && !isControl ? killNodes(cluster, random.fork(), signal) : [],
-  ])
+  const { verdict, strikes, divergence } = await run(targetOf(cluster), workload, {
+    random: createRandom(seed),
+    signal: AbortSignal.timeout(seconds * 1000),
+    faultEveryMs: kill ? undefined : false,
+  })
   for (const { at, what } of strikes) context.diagnostic(`${at} ms: ${what}`)
-  await allServing(cluster)
-  await assertAllEqual(cluster, healMsMax)
-  const verdict = await workload.judge(urls)
   const { witness, ...numbers } = verdict
   context.diagnostic(JSON.stringify(numbers))
   const hint = `seed ${seed}${Object.keys(verdict.anomalies).length === 0 ? '' : keepHistory(workload, seed)}\n${witness}`
   assert.deepEqual(verdict.anomalies, {}, hint)
+  assert.equal(divergence, undefined, `seed ${seed}`)
   assert(verdict.transactions > 0, `nothing was acknowledged: ${JSON.stringify(verdict)}`)
   return verdict
 }

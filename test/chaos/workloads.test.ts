@@ -8,9 +8,12 @@
  * One of them: `--test-name-pattern='sequences'`. Seeds and the control: see list-append.test.ts.
  */
 import { test } from 'node:test'
+import { needsCluster } from '#testing/cluster.ts'
+import { assertReplayEqual } from '#testing/replay.ts'
 import { foreignKey } from '#testing/workloads/foreign-key.ts'
 import { longFork } from '#testing/workloads/long-fork.ts'
 import { monotonic } from '#testing/workloads/monotonic.ts'
+import { schemaChanges } from '#testing/workloads/schema-changes.ts'
 import { sequences } from '#testing/workloads/sequences.ts'
 import { set } from '#testing/workloads/set.ts'
 import { unique } from '#testing/workloads/unique.ts'
@@ -26,8 +29,17 @@ const promises = {
   'set: nothing acknowledged is lost, nothing comes and goes': set,
   'monotonic: a session never sees a counter go back': monotonic,
   'sequences: no value is given twice': sequences,
+  'schema changes under load: none is lost, nor any write, and all nodes have one schema': schemaChanges,
 }
 
 for (const [promise, workload] of Object.entries(promises)) {
   test(promise, async (context) => void (await runWorkload(context, cluster(), workload(), { kill })))
 }
+
+test(
+  'the journal of all this, replayed into a fresh server, gives what the nodes hold',
+  { skip: needsCluster },
+  async (context) => {
+    context.diagnostic(JSON.stringify(await assertReplayEqual(cluster())))
+  },
+)

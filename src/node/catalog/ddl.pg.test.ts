@@ -351,6 +351,9 @@ describe('refused with 0A000 and a HINT', () => {
       'ALTER TABLE full_table ALTER i TYPE bigint',
       'ALTER TABLE full_table ALTER i TYPE numeric USING i::numeric',
       'ALTER TABLE full_table ADD g numeric GENERATED ALWAYS AS (i * 2) STORED',
+      'CREATE TABLE indexed(id int PRIMARY KEY, v int UNIQUE)',
+      'INSERT INTO indexed VALUES (1, 2)',
+      'ALTER TABLE indexed ALTER id TYPE bigint, ALTER v TYPE text USING v::text',
       'CREATE TABLE e(i int)',
       'ALTER TABLE e ADD r float DEFAULT random(), ADD s serial',
     ])

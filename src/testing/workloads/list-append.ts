@@ -14,8 +14,8 @@ import type { Random } from '../random.ts'
 import { createAppendPlan } from './append-plan.ts'
 import type { AppendPlanOptions } from './append-plan.ts'
 import type { Workload } from './contract.ts'
-import { atEveryNode, repeatableRead, runSessions } from './sessions.ts'
-import type { Outcome, Query, Session } from './sessions.ts'
+import { atEveryNode, repeatableRead, runSessions, withSettings } from './sessions.ts'
+import type { Outcome, Query, Session, Settings } from './sessions.ts'
 import { createTally } from './tally.ts'
 
 /**
@@ -26,6 +26,10 @@ export const appendVariants = ['upsert', 'update', 'for update', 'secondary'] as
 export type AppendVariant = (typeof appendVariants)[number]
 
 export interface ListAppendOptions extends AppendPlanOptions {
+  /** As reports call it. */
+  readonly name?: string
+  /** What every session begins with. */
+  readonly settings?: Settings
   readonly variants?: readonly AppendVariant[]
   /** The statement that begins transactions. */
   readonly begin?: string
@@ -43,6 +47,8 @@ const tableOf = (key: Key): string => `list_append_${key % tableCount}`
 const secondaryOf = (key: Key): number => key + 1_000_000
 
 export const listAppend = ({
+  name = 'list-append',
+  settings = {},
   variants = appendVariants,
   begin = repeatableRead,
   level = 'prefix-snapshot',
@@ -51,7 +57,7 @@ export const listAppend = ({
 }: ListAppendOptions = {}): Workload => {
   const plan = createAppendPlan(planOptions)
   const history: HistoryEvent[] = []
-  const tally = createTally('list-append', ['23505'])
+  const tally = createTally(name, ['23505'])
   const record = (session: Session, type: HistoryEvent['type'], value: readonly Operation[]): void => {
     history.push({ process: session.process, node: session.node, type, value, time: performance.now() })
   }
@@ -66,7 +72,7 @@ export const listAppend = ({
     record(session, outcome.kind, outcome.kind === 'ok' ? outcome.value : operations)
   }
   return {
-    name: 'list-append',
+    name,
     setUp: async (client) => {
       for (let table = 0; table < tableCount; table++) {
         await client.query(`drop table if exists ${tableOf(table)}`)
@@ -75,7 +81,7 @@ export const listAppend = ({
         )
       }
     },
-    run: (context) => runSessions(context, turn),
+    run: (context) => runSessions({ ...context, urls: context.urls.map((url) => withSettings(url, settings)) }, turn),
     judge: async (urls) => {
       const finals: FinalRead[] = []
       await atEveryNode(urls, async (client, node) => void finals.push({ node, lists: await readAll(client) }))

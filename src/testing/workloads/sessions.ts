@@ -17,10 +17,14 @@ import { fieldsOf } from '../errors.ts'
 import type { Random } from '../random.ts'
 import type { RunContext } from './contract.ts'
 
-export type Outcome<T> =
-  | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'fail'; readonly code: string }
-  | { readonly kind: 'info'; readonly code: string }
+export type Outcome<T> = { readonly kind: 'ok'; readonly value: T } | Refusal<'fail'> | Refusal<'info'>
+
+interface Refusal<Kind> {
+  readonly kind: Kind
+  /** SQLSTATE, else the message. */
+  readonly code: string
+  readonly message: string
+}
 
 /** Runs one statement. Errors of the server and the connection end the transaction; the workload does not catch them. */
 export type Query = <R extends pg.QueryResultRow>(
@@ -87,9 +91,10 @@ const openSession = async (url: string, process: number, node: number): Promise<
     }
   }
   const unlessCertain = (error: QueryError): Outcome<never> => {
-    if (certainAborts.test(error.code)) return { kind: 'fail', code: error.code }
+    const { code, message } = error
+    if (certainAborts.test(code)) return { kind: 'fail', code, message }
     over = true
-    return { kind: 'info', code: error.code }
+    return { kind: 'info', code, message }
   }
   const commit = async (): Promise<Outcome<undefined>> => {
     try {
@@ -97,7 +102,7 @@ const openSession = async (url: string, process: number, node: number): Promise<
         throw new QueryError(error)
       })
       // COMMIT of a failed transaction is answered with ROLLBACK.
-      return command === 'COMMIT' ? { kind: 'ok', value: undefined } : { kind: 'fail', code: command }
+      return command === 'COMMIT' ? { kind: 'ok', value: undefined } : { kind: 'fail', code: command, message: command }
     } catch (error) {
       return unlessCertain(asQueryError(error))
     }
@@ -122,7 +127,8 @@ const openSession = async (url: string, process: number, node: number): Promise<
         value = await work(query)
       } catch (error) {
         await rollBack()
-        return { kind: 'fail', code: asQueryError(error).code }
+        const { code, message } = asQueryError(error)
+        return { kind: 'fail', code, message }
       }
       const committed = await commit()
       return committed.kind === 'ok' ? { kind: 'ok', value } : committed
@@ -135,6 +141,19 @@ const openSession = async (url: string, process: number, node: number): Promise<
       }
     },
   }
+}
+
+/** Name → value, without spaces. */
+export type Settings = Readonly<Record<string, string>>
+
+/** A URL whose connections begin with the settings. */
+export const withSettings = (url: string, settings: Settings): string => {
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
+  if (options.length === 0) return url
+  const changed = new URL(url)
+  changed.searchParams.set('options', options.join(' '))
+  // A plus is no space in libpq's URLs.
+  return changed.href.replaceAll('+', '%20')
 }
 
 /** A connected client; the caller ends it. */

@@ -35,15 +35,15 @@ export const createTally = (workload: string, expected: readonly string[] = []):
     if (!anomalies.has(name)) witnesses.push(`${name}: ${text}`)
     add(anomalies, name, times)
   }
-  const judgeError = (code: string): void => {
+  const judgeError = (code: string, message: string): void => {
     if (!isSqlState.test(code) || alwaysExpected.test(code) || expected.includes(code)) return
-    anomaly('unexpected error', code)
+    anomaly('unexpected error', `${code}: ${message}`)
   }
   return {
     count: (outcome) => {
       outcomes[outcome.kind] += 1
       if (outcome.kind === 'ok') return outcome
-      judgeError(outcome.code)
+      judgeError(outcome.code, outcome.message)
       add(errors, outcome.kind === 'fail' ? outcome.code : `unknown: ${outcome.code}`, 1)
       return outcome
     },

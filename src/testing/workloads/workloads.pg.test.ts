@@ -15,6 +15,7 @@ import { foreignKey } from './foreign-key.ts'
 import { listAppend } from './list-append.ts'
 import { longFork } from './long-fork.ts'
 import { monotonic } from './monotonic.ts'
+import { schemaChanges } from './schema-changes.ts'
 import { sequences } from './sequences.ts'
 import { connectTo, readCommitted, repeatableRead } from './sessions.ts'
 import { set } from './set.ts'
@@ -37,6 +38,7 @@ const caught: readonly [workload: () => Workload, anomalies: readonly string[]][
   [set, ['lost']],
   [monotonic, ['lost update', 'lost']],
   [sequences, ['twice', 'lost']],
+  [schemaChanges, ['lost', 'divergent schema']],
 ]
 
 const runOn = async (context: TestContext, workload: Workload, on: readonly PlainServer[]): Promise<Verdict> => {

@@ -35,6 +35,9 @@ export const writesOf = async (batch: ApplyBatch): Promise<Map<string, number>> 
   return writes
 }
 
+/** A slow batch takes fewer turns than this. */
+const slowTurns = 40
+
 export interface WorkerOptions {
   readonly world: World
   readonly agent: object
@@ -64,6 +67,8 @@ export const createWorker = (options: WorkerOptions): Publisher => {
     for (;;) {
       await world.turn(agent, () => batches.length > 0)
       const batch = batches[0] as ApplyBatch
+      // Longer than others take to append, now and then: what comes meanwhile is merged, and a crash finds much undone.
+      for (let turns = world.random(4) === 0 ? world.random(slowTurns) : 0; turns > 0; turns--) await world.turn(agent)
       const writes = await writesOf(batch)
       await makeWay(options, writes.keys())
       server.applyRemote('worker', batch.position, writes)
