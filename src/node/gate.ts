@@ -62,6 +62,7 @@ export const createGate = (options: GateOptions): Gate => {
     get paused() {
       return pauseWatch.paused
     },
+    walPassed: () => capture.passed,
     captureNonce: () => capture.nonce(),
     discardNonce: (nonce) => capture.discard(nonce),
     submit: (submission) => submissions.submit(submission),

@@ -53,6 +53,7 @@ const setUp = () => {
     catchUp: () => Promise.resolve(),
     paused: false,
     whenApplied: () => Promise.resolve(),
+    walPassed: () => 0n,
     captureNonce() {
       const nonce = String((nonces += 1))
       watched.add(nonce)

@@ -31,7 +31,7 @@ import { createPublisher, type ApplyBatch } from './apply/publisher.ts'
 import { onlyRow } from './apply/only-row.ts'
 import { createSqlApplier, sqlOriginName } from './apply/sql-applier.ts'
 import { startCapture, type Capture } from './capture/capture.ts'
-import { buildWriteset } from './capture/writeset.ts'
+import { buildUnwritten, buildWriteset } from './capture/writeset.ts'
 import { statementOf } from './capture/statement-row.ts'
 import { statementsFor } from './catalog/ddl.ts'
 import { installSchema } from './catalog/install.ts'
@@ -362,16 +362,17 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     capture,
     groups,
     applied: () => tracker.applied,
-    build: (transaction, reads) =>
+    build: (transaction, dependencies) =>
       buildWriteset(transaction, {
-        reads,
+        dependencies,
         keys: schema.keys.begin({ schemaChange: transaction.statements }),
         statementOf,
         appendChunk: (number, index, bytes) => groups.chunk(number, index, bytes),
         transactionNumber: () => (largeTransactions += 1),
         pause: () => new Promise((resolve) => setImmediate(resolve)),
       }),
-    describeKey: (record, reads, keyIndex) => schema.describe(record, reads, keyIndex),
+    buildUnwritten: (dependencies) => buildUnwritten(schema.keys.begin({ schemaChange: false }), dependencies),
+    describeKey: (record, dependencies, keyIndex) => schema.describe(record, dependencies, keyIndex),
     schemaSettled: () =>
       tracker
         .whenApplied(toPosition(tracker.applied + 1), AbortSignal.timeout(schemaSettledMsMax))

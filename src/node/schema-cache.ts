@@ -8,8 +8,9 @@ import type { WritesetRecord } from '../core/writeset.ts'
 import type { Relation as StreamRelation } from '../wire/pgoutput/messages.ts'
 import { MessageType, parseRelation, parseRowChange, parseTruncate } from '../wire/pgoutput/messages.ts'
 import { forEachMessage } from './apply/frames.ts'
+import { feedDependencies, type Dependencies } from './capture/dependencies.ts'
 import { createKeyExtractor, keyAt, type KeyDescription, type KeyExtractor, type RecordKeys } from './capture/keys.ts'
-import { loadRelations, type QualifiedName, type RelationCatalog } from './catalog/relations.ts'
+import { loadRelations, type RelationCatalog } from './catalog/relations.ts'
 import type { Query } from './recovery/progress.ts'
 import { loadHarmlessContext, type StatementClassifier } from './session/statement/index.ts'
 
@@ -22,8 +23,7 @@ export interface SchemaCache {
   readonly hasDeferrable: boolean
   /** Names of the primary key's columns. */
   keyNamesOf(relation: StreamRelation): ReadonlySet<string> | undefined
-  /** @param reads tables that the transaction read, where it is SERIALIZABLE */
-  describe(record: WritesetRecord, reads: readonly QualifiedName[], keyIndex: number): KeyDescription | undefined
+  describe(record: WritesetRecord, dependencies: Dependencies, keyIndex: number): KeyDescription | undefined
 }
 
 /** Gives the changes of a record to a key collector again. */
@@ -74,12 +74,12 @@ export const createSchemaCache = async (query: Query, classifier: StatementClass
       const primary = state.relations.find(relation.schema, relation.name)?.indexes.find((index) => index.primary)
       return primary?.columns === undefined ? undefined : new Set(primary.columns)
     },
-    describe(record, reads, keyIndex) {
+    describe(record, dependencies, keyIndex) {
       const { changes } = record
       if (changes.kind !== 'inline' || changes.bytes.length > describedBytesMax) return undefined
       return state.keys.describe(keyAt(record.keys, keyIndex), (keys) => {
         feedRecord(changes.bytes, keys)
-        for (const table of reads) keys.readTable(table)
+        feedDependencies(dependencies, keys)
       })
     },
   }

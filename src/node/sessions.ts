@@ -50,6 +50,7 @@ const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
   }
   return {
     capture: await oid('allwrite.capture(text)'),
+    captureLocking: await oid('allwrite.capture_locking(text, text, pg_lsn)'),
     unseenWrites: await oid('allwrite.unseen_writes()'),
     currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),
     truncateRestarted: await oid('allwrite.truncate_restarted()'),
@@ -113,6 +114,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       {
         gate: running.gate,
         classify: (text, facts) => running.classifier.classify(text, facts),
+        catalogState: () => running.classifier.state,
         functions,
         journalSecret: options.agentSecret,
         hasDeferrable: () => running.schema.hasDeferrable,

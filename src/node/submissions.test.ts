@@ -29,7 +29,11 @@ const chunked = {
   changes: { kind: 'chunked', transaction: 1, chunks: 1, first: position(1), last: position(1), byteLength: 1 },
 } as const
 
-const setUp = () => {
+const unwritten: Writeset = { ...inline, empty: true }
+/** What locks_held() answers for a table. */
+const tableLocked = Buffer.from(JSON.stringify({ rows: [], tables: [['public', 't']] })).toString('base64')
+
+const setUp = (locks?: string) => {
   const captured = deferred<CapturedTransaction>()
   const built = deferred<Writeset>()
   const open = deferred<boolean>()
@@ -55,6 +59,7 @@ const setUp = () => {
     groups,
     applied: () => position(50),
     build: () => built.promise,
+    buildUnwritten: () => unwritten,
     describeKey: () => undefined,
     schemaSettled: () => Promise.resolve(),
     stillOpen: () => open.promise,
@@ -73,7 +78,13 @@ const setUp = () => {
   const forget = submissions.register(participant)
   let outcome: Outcome | undefined
   const submitted = submissions
-    .submit({ nonce: 'n', early: position(3), late: position(4), participant })
+    .submit({
+      nonce: 'n',
+      early: position(3),
+      late: position(4),
+      participant,
+      ...(locks === undefined ? {} : { locks }),
+    })
     .then((told) => (outcome = told))
   return {
     submissions,
@@ -132,6 +143,26 @@ test('what leaves nothing to replicate commits alone; a COMMIT that failed is no
     equal((await submitted).kind, kind)
     deepEqual(ready, [])
   }
+})
+
+test('what changed nothing but holds locks is certified like a write, with nothing to apply', async () => {
+  for (const changed of [true, false]) {
+    const { captured, changes, built, ready, submitted, log } = setUp(tableLocked)
+    captured.resolve({ xid: 77n, changes: changed ? changes : undefined, reads: undefined })
+    built.resolve({ ...inline, keys: new Uint8Array(0), empty: true })
+    await settleTasks()
+    const [pending] = ready
+    ok(pending)
+    deepEqual(pending.record.changes, inline.changes)
+    equal(pending.record.keys.length, 9)
+    deepEqual(log, changed ? ['disposed'] : [])
+    pending.outcome.resolve({ kind: 'committed', position: position(60), local: true })
+    equal((await submitted).kind, 'committed')
+  }
+  const { captured, ready, submitted } = setUp('')
+  captured.resolve({ xid: 77n, changes: undefined, reads: [{ schema: 'public', name: 't' }] })
+  equal((await submitted).kind, 'committed')
+  deepEqual(ready, [])
 })
 
 test('brute force takes a transaction out before its append: while it is captured, while it is built, while it waits', async () => {

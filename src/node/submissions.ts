@@ -10,9 +10,9 @@ import { deferred } from '../core/deferred.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { type Position, xid as toXid } from '../core/ids.ts'
 import type { WritesetRecord } from '../core/writeset.ts'
-import type { QualifiedName } from './catalog/relations.ts'
 import type { Capture, CapturedTransaction } from './capture/capture.ts'
 import type { StreamedTransaction } from './capture/decoder.ts'
+import { holdsLocks, noDependencies, parseLocks, type Dependencies } from './capture/dependencies.ts'
 import type { Writeset } from './capture/writeset.ts'
 import type { GroupBuilder } from './order/group-builder.ts'
 import type { Pending } from './order/pending.ts'
@@ -22,10 +22,12 @@ export interface SubmissionsOptions {
   readonly capture: Capture
   readonly groups: GroupBuilder
   readonly applied: () => Position
-  readonly build: (transaction: StreamedTransaction, reads: readonly QualifiedName[]) => Promise<Writeset>
+  readonly build: (transaction: StreamedTransaction, dependencies: Dependencies) => Promise<Writeset>
+  /** The writeset of a transaction that holds locks and changed nothing. */
+  readonly buildUnwritten: (dependencies: Dependencies) => Writeset
   readonly describeKey: (
     record: WritesetRecord,
-    reads: readonly QualifiedName[],
+    dependencies: Dependencies,
     keyIndex: number,
   ) => ReturnType<Pending['describeKey']>
   /** Resolves when a schema change that is being applied counts as applied, or soon in any case. */
@@ -78,25 +80,32 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     return (await options.stillOpen(submission.participant.backendPid, captured.xid)) ? late : undefined
   }
 
-  const build = async (changes: StreamedTransaction, reads: readonly QualifiedName[]): Promise<Writeset> => {
+  const build = async (changes: StreamedTransaction, dependencies: Dependencies): Promise<Writeset> => {
     try {
-      return await options.build(changes, reads)
+      return await options.build(changes, dependencies)
     } finally {
       // Before the record is on its way: an error behind that could not be told to the client any more.
       changes.log.dispose()
     }
   }
 
+  /** What it locked has to be certified, so that nobody changes it before its place in the order; reads alone need no place. */
+  const unwritten = (dependencies: Dependencies): Writeset | undefined =>
+    holdsLocks(dependencies) ? options.buildUnwritten(dependencies) : undefined
+
   const submitCaptured = async (submission: Submission, state: Underway): Promise<Outcome> => {
     const captured = await options.capture.captured(submission.nonce)
     const { changes } = captured
-    if (changes === undefined) return commitAlone(submission.participant)
-    const reads = captured.reads ?? []
-    const writeset = await build(changes, reads)
-    if (writeset.empty) return commitAlone(submission.participant)
+    const dependencies: Dependencies = {
+      ...(submission.locks === undefined ? noDependencies : parseLocks(submission.locks)),
+      reads: captured.reads ?? [],
+    }
+    const written = changes === undefined ? undefined : await build(changes, dependencies)
+    const writeset = written?.empty === false ? written : unwritten(dependencies)
+    if (writeset === undefined) return commitAlone(submission.participant)
     const late = await lateOf(submission, captured, writeset)
     if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
-    if (late === undefined || changes.aborted) return vanished
+    if (late === undefined || changes?.aborted === true) return vanished
     const record: WritesetRecord = {
       xid: toXid(captured.xid),
       early: submission.early,
@@ -109,15 +118,18 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       participant: submission.participant,
       record,
       outcome: deferred(),
-      describeKey: (keyIndex) => options.describeKey(record, reads, keyIndex),
+      describeKey: (keyIndex) => options.describeKey(record, dependencies, keyIndex),
       // Members of one group don't conflict, since all held their locks at one time; SIREAD locks hold nobody off.
       alone: record.schemaChange || captured.reads !== undefined,
       appended: false,
     }
     state.pending = pending
     // A group's records all held their locks at the same time: who has lost them must not be in one with their next holder.
-    changes.onAborted = () => {
-      if (options.groups.withdraw(pending)) pending.outcome.resolve(vanished)
+    // One that changed nothing may be: whatever it did came before the next holder.
+    if (changes !== undefined) {
+      changes.onAborted = () => {
+        if (options.groups.withdraw(pending)) pending.outcome.resolve(vanished)
+      }
     }
     options.groups.add(pending)
     return pending.outcome.promise

@@ -25,6 +25,8 @@ import { createDecoder, type StreamedTransaction } from './decoder.ts'
 const statusMs = 1_000
 
 export interface Capture {
+  /** A place in the WAL that the stream has passed: all that begins after this call is written behind it. */
+  readonly passed: bigint
   nonce(): string
   discard(nonce: string): void
   captured(nonce: string): Promise<CapturedTransaction>
@@ -211,6 +213,9 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
   }
 
   return {
+    get passed() {
+      return lastLsn
+    },
     nonce() {
       const nonce = randomToken()
       const { promise, resolve, reject } = deferred<CapturedTransaction>()

@@ -23,6 +23,8 @@ export interface IndexPlan {
   readonly table: TablePlan
   readonly hash: HashWords
   readonly primary: boolean
+  /** Some foreign key refers to it. */
+  readonly referenced: boolean
   readonly coarse: boolean
   readonly partial: boolean
   readonly deferrable: boolean
@@ -72,10 +74,15 @@ export const nameHash = (
   return out
 }
 
+const indexId = ({ schema, name }: QualifiedName): string => `${schema}\0${name}`
+
 const none = equalityOf({ schema: '', name: '', isEnum: false }, false)
 
 export const createPlans = (catalog: RelationCatalog): Plans => {
   const tables = new Map<string, TablePlan>()
+  const referenced = new Set(
+    catalog.relations.flatMap(({ foreignKeys }) => foreignKeys.map(({ index }) => indexId(index))),
+  )
   // The decoder keeps one object for each definition that the server sent.
   const layouts = new WeakMap<StreamRelation, Layout>()
 
@@ -91,7 +98,7 @@ export const createPlans = (catalog: RelationCatalog): Plans => {
     const known = layouts.get(stream)
     if (known !== undefined) return known
     const relation = catalog.find(stream.schema, stream.name)
-    const made = relation === undefined ? undefined : makeLayout(stream, relation, tablePlan)
+    const made = relation === undefined ? undefined : makeLayout(stream, relation, tablePlan, referenced)
     if (made !== undefined) layouts.set(stream, made)
     return made
   }
@@ -110,6 +117,7 @@ const makeLayout = (
   stream: StreamRelation,
   relation: Relation,
   tablePlan: (name: QualifiedName) => TablePlan,
+  referenced: ReadonlySet<string>,
 ): Layout | undefined => {
   const position = new Map(stream.columns.map(({ name }, at) => [name, at]))
   const columnOf = new Map(relation.columns.map((column) => [column.name, column]))
@@ -123,6 +131,7 @@ const makeLayout = (
     table,
     hash: nameHash('index', index),
     primary: index.primary,
+    referenced: referenced.has(indexId(index)),
     coarse: index.coarse,
     partial: index.partial,
     deferrable: index.deferrable,

@@ -100,6 +100,18 @@ const catalog = catalogOf({
     indexes: [{ name: 'payment_pkey', on: 'id', primary: true }],
     references: [{ columns: 'account', table: 'account', index: 'account_pkey', to: 'id' }],
   },
+  // Referenced by its second unique index.
+  member: {
+    columns: 'id int4, nick text',
+    indexes: [
+      { name: 'member_pkey', on: 'id', primary: true },
+      { name: 'member_nick_key', on: 'nick' },
+    ],
+  },
+  badge: {
+    columns: 'nick text',
+    references: [{ columns: 'nick', table: 'member', index: 'member_nick_key', to: 'nick' }],
+  },
   log: { columns: 'line text, n numeric, doc json' },
   slug: { columns: 'id int4, slug citext', indexes: [{ name: 'slug_key', on: 'slug' }] },
   job: {
@@ -262,6 +274,26 @@ test('a row locked FOR UPDATE and then updated stays judged by its late position
   )
   assert.ok(conflict(step, step))
   assert.ok(!conflict(step, update('account', ann, richAnn), { seen: true }))
+  assert.ok(
+    !conflict(step, step, { seen: true }),
+    'waiters at one node follow each other, secondary unique index or not',
+  )
+})
+
+test('FOR UPDATE excludes a child that knows the row by another unique index; the weaker modes do not', () => {
+  const lock =
+    (mode: LockMode): Feed =>
+    (record) =>
+      record.lockRow(stream('member'), tuple(['1', 'ann']), mode)
+  const child = insert('badge', 'ann')
+  for (const [first, second] of [
+    [lock(LockMode.update), child],
+    [child, lock(LockMode.update)],
+  ] as const)
+    assert.ok(conflict(first, second, { seen: true }))
+  assert.ok(!conflict(lock(LockMode.noKeyUpdate), child))
+  assert.ok(!conflict(lock(LockMode.share), child))
+  assert.ok(conflict(child, remove('member', '1', 'ann')))
 })
 
 test('a row locked only conflicts above the early position', () => {

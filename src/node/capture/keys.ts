@@ -9,9 +9,11 @@
  * 3. a foreign key that an insert or update sets: the parent's key, KEY SHARE. The parent is only locked, nothing of this record's
  *    apply stands in the way of its deletion elsewhere, so the key is early-flagged.
  * 4. a row that no unique index identifies: a hash of its values, early-flagged (apply may pick another equal row).
- * 5. each table with a key: the table's own, KEY SHARE; UPDATE for TRUNCATE, LOCK TABLE, too many rows, and where the old
+ * 5. a row locked without a write: its identity as in 2 in the lock's mode, early-flagged, since its apply holds nobody off; FOR UPDATE
+ *    besides by each unique index that a foreign key refers to.
+ * 6. each table with a key: the table's own, KEY SHARE; UPDATE for TRUNCATE, LOCK TABLE, too many rows, and where the old
  *    values that a key needs are not in the stream. (Not the index's key: writers that know their values don't hold that one.)
- * 6. the schema: KEY SHARE, check-only, for records of rows; UPDATE for schema changes, early-flagged, since not
+ * 7. the schema: KEY SHARE, check-only, for records of rows; UPDATE for schema changes, early-flagged, since not
  *    everything that DDL changes is locked by those who use it.
  * Coarse indexes have one key for all values. Keys of DEFERRABLE indexes are early-flagged: apply does not check them.
  *
@@ -135,7 +137,10 @@ const recordKeys = (plans: Plans, schemaChange: boolean, sink: Sink, pack: () =>
       const layout = plans.layout(relation)
       if (layout === undefined) return unknown(relation)
       const tag = mode | KeyFlag.early
-      if (!identify(sink, layout, values, tag, () => true)) wholeRow(sink, layout, values, tag)
+      // Who writes the row, or locks it, names it by its primary key. A child may know it by another, and only FOR UPDATE excludes that.
+      const wanted = (index: IndexPlan): boolean =>
+        index.primary || layout.primary === undefined || (mode === LockMode.update && index.referenced)
+      if (!identify(sink, layout, values, tag, wanted)) wholeRow(sink, layout, values, tag)
     },
     pack,
   }

@@ -17,6 +17,7 @@ import {
   truncateMessage,
 } from '../../wire/pgoutput/pgoutput-fixtures.ts'
 import { createMessageJoiner, forEachMessage } from '../apply/frames.ts'
+import { noDependencies } from './dependencies.ts'
 import { createDecoder, type StreamedTransaction } from './decoder.ts'
 import type { RecordKeys } from './keys.ts'
 import { buildWriteset, writesetBytesMax } from './writeset.ts'
@@ -66,7 +67,7 @@ const build = async (transaction: StreamedTransaction) => {
   try {
     const writeset = await buildWriteset(transaction, {
       keys,
-      reads: [],
+      dependencies: noDependencies,
       statementOf: (_, change) => ({
         statement: { text: Buffer.from(change.new?.[0] ?? []).toString(), role: 'r', settings: {} },
         tables: [{ schema: 'public', name: 'altered' }],

@@ -18,6 +18,7 @@ import {
   type RowChange,
 } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
+import { feedDependencies, type Dependencies } from './dependencies.ts'
 import { isStatementTable, type StreamedTransaction } from './decoder.ts'
 import { createHoistFinder, type Hoists } from './hoist.ts'
 import type { RecordKeys } from './keys.ts'
@@ -39,8 +40,7 @@ export interface Writeset {
 
 export interface WritesetOptions {
   readonly keys: RecordKeys
-  /** Tables that a SERIALIZABLE transaction read. */
-  readonly reads: readonly QualifiedName[]
+  readonly dependencies: Dependencies
   /** The statement and tables in a captured row of `allwrite.ddl`. */
   readonly statementOf: (
     relation: Relation,
@@ -149,7 +149,7 @@ const createTranslator = (relations: readonly Relation[], options: WritesetOptio
     /** Call once, behind the last message. */
     pack(): Uint8Array {
       if (renames && rows) options.keys.everyTable()
-      for (const table of options.reads) options.keys.readTable(table)
+      feedDependencies(options.dependencies, options.keys)
       return options.keys.pack()
     },
     get schemaChange() {
@@ -229,6 +229,17 @@ const buildChunked = async (transaction: StreamedTransaction, options: WritesetO
     keys: translator.pack(),
     schemaChange: translator.schemaChange,
     empty: translator.empty,
+  }
+}
+
+/** The writeset of a transaction that changed nothing: it stands in the order for what it locked. */
+export const buildUnwritten = (keys: RecordKeys, dependencies: Dependencies): Writeset => {
+  feedDependencies(dependencies, keys)
+  return {
+    changes: { kind: 'inline', bytes: new Uint8Array(0) },
+    keys: keys.pack(),
+    schemaChange: false,
+    empty: true,
   }
 }
 

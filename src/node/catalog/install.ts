@@ -16,6 +16,7 @@ import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
+import { rowLocksSql } from './sql/row-locks.ts'
 import { sequencesSql } from './sql/sequences.ts'
 import { settleSql } from './sql/settle.ts'
 import { tablesSql } from './sql/tables.ts'
@@ -26,7 +27,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 3
+export const schemaVersion = 4
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -48,6 +49,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     applySql,
     ddlSql,
     captureSql,
+    rowLocksSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,
     `DELETE FROM allwrite.installed; INSERT INTO allwrite.installed VALUES (${schemaVersion})`,

@@ -146,6 +146,19 @@ test('an own record that was lost is applied from the journal, at its position, 
   deepEqual(take(), ['busy', 'send 1: 7', 'applied 1', 'quiet'])
 })
 
+test('a record without changes is applied nowhere, wherever it comes from, and its position counts', async () => {
+  at = 0
+  const { executor, take } = setUp()
+  const locksOnly = makeRecord({ xid: 7, changes: { kind: 'inline', bytes: new Uint8Array(0) } })
+  void executor.push(judgedOf(groupOf(appendId(2, 1, 1), [locksOnly]), [0]))
+  const lost = own(locksOnly, () => Promise.resolve(false))
+  void executor.push(lost.judged)
+  void executor.push(judgedOf(groupOf(appendId(1, 1, 2), [locksOnly]), [0]))
+  await settleTasks()
+  deepEqual(await lost.pending.outcome.promise, { kind: 'committed', position: 2, local: false })
+  deepEqual(take(), ['applied 1', 'applied 2', 'applied 3'])
+})
+
 test('a schema change runs by SQL when all before it is applied, and catalogs are read before anything goes on', async () => {
   at = 0
   const { executor, workerDone, take } = setUp()

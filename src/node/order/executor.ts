@@ -98,6 +98,10 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     return judged.committed.map((i) => entry.records[i] as WritesetRecord)
   }
 
+  /** Without those that changed nothing: they stand in the order for what they locked (ADR 13). */
+  const changesOf = (records: readonly WritesetRecord[]): WritesetRecord[] =>
+    records.filter(({ changes }) => changes.kind === 'chunked' || changes.bytes.length > 0)
+
   const send = (batch: ApplyBatch): void => {
     options.onBusy(true)
     publisher.send(batch)
@@ -130,7 +134,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     const pendings = judged.committed.map((i) => own[i] as Pending)
     committing = judged.position
     const results = await Promise.all(pendings.map((pending) => pending.participant.commit()))
-    const lost = recordsOf(judged).filter((_, i) => results[i] === false)
+    const lost = changesOf(recordsOf(judged).filter((_, i) => results[i] === false))
     if (lost.length > 0) {
       // As the journal has them: a large record's chunks are found by the record that the journal gave.
       await applyNow(judged.position, lost)
@@ -147,7 +151,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
   const executeOlderIncarnation = async (judged: Judged): Promise<void> => {
     await drain()
     const missing: WritesetRecord[] = []
-    for (const record of recordsOf(judged)) {
+    for (const record of changesOf(recordsOf(judged))) {
       if (!(await options.committedBefore(record))) missing.push(record)
     }
     if (missing.length > 0) await applyNow(judged.position, missing)
@@ -171,7 +175,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
       last = shift()
       count += 1
       bytes += last.byteLength
-      const own = recordsOf(last)
+      const own = changesOf(recordsOf(last))
       if (own.length > 0) applying.push(last)
       for (const record of own) records.push(record)
       tracker.issue(last.position, own.length === 0 && records.length === 0)

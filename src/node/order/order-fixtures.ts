@@ -52,7 +52,7 @@ export const makeRecord = (spec: RecordSpec = {}): WritesetRecord => ({
   late: position(spec.late ?? 0),
   schemaChange: spec.schemaChange ?? false,
   keys: Uint8Array.from(Buffer.concat([...(spec.keys ?? [])])),
-  changes: spec.changes ?? { kind: 'inline', bytes: new Uint8Array(0) },
+  changes: spec.changes ?? { kind: 'inline', bytes: new Uint8Array(1) },
 })
 
 /** A participant that answers `commit()` with true. */

@@ -58,6 +58,8 @@ export interface Submission {
   readonly nonce: string
   readonly early: Position
   readonly late: Position
+  /** What `allwrite.locks_held()` answered, where the transaction may have locked what it did not write. */
+  readonly locks?: string
   readonly participant: Participant
 }
 
@@ -79,6 +81,8 @@ export interface NodeGate {
   catchUp(signal: AbortSignal): Promise<void>
   /** This node was paused and has not caught up since: what it holds is too old to be read. */
   readonly paused: boolean
+  /** A place in the WAL before anything that a transaction writes which begins after this call. */
+  walPassed(): bigint
   /** A random token for one capture call; the capture stream starts to watch for it. */
   captureNonce(): string
   /** Gives a watched nonce up: the capture call failed or found nothing written. */

@@ -227,7 +227,9 @@ export class Core implements Participant {
 
   /** Before a statement runs in a transaction: its read position (ARCHITECTURE, Certification). */
   touch(): void {
-    this.work.early ??= this.options.gate.applied()
+    if (this.work.early !== undefined) return
+    this.work.early = this.options.gate.applied()
+    this.work.since = this.options.gate.walPassed()
   }
 
   /** The client began a transaction by this text. */

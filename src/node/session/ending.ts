@@ -57,6 +57,7 @@ export class Ending {
   active = false
   #nonce = ''
   #late: Position
+  #locks: string | undefined
   /** Set while submitted: the transaction's xid, the COMMIT to send, and who has ended it: true = committed here. */
   #xid = ''
   #commitText = 'COMMIT'
@@ -100,6 +101,7 @@ export class Ending {
         early: work.early ?? this.#late,
         late: this.#late,
         participant: core,
+        ...(this.#locks === undefined ? {} : { locks: this.#locks }),
       })
     } catch (thrown) {
       core.options.log.error({ pid: core.backendPid, error: String(thrown) }, 'a submission has no outcome')
@@ -129,7 +131,10 @@ export class Ending {
         return await this.#fail({ kind: 'error', frame: failed.errorFrame, fields: failed.error })
       if (typeof unseen?.value === 'string') return await this.#fail(failureOf(unseenError(unseen.value)))
       if (typeof capture.value === 'string') {
-        this.#submitted(nonce, capture.value, commitText)
+        // The id, and for one that may have locked rows what they are.
+        const [xid = '', locks] = capture.value.split(' ')
+        this.#locks = locks
+        this.#submitted(nonce, xid, commitText)
         nonce = undefined
         return 'submitted'
       }
@@ -153,7 +158,7 @@ export class Ending {
    */
   sendAhead(): void {
     const core = this.#core
-    const { gate, functions, hasDeferrable } = core.options
+    const { gate, hasDeferrable } = core.options
     if (this.#carefulUnits > 0) {
       this.#carefulUnits -= 1
       return
@@ -161,7 +166,7 @@ export class Ending {
     if (core.work.unseen || hasDeferrable() || gate.committing() > gate.applied()) return
     const nonce = gate.captureNonce()
     const late = gate.applied()
-    const answer = core.call(functions.capture, [nonce])
+    const answer = this.#callCapture(nonce)
     // A statement that fails takes the call with it, and nobody asks for its answer.
     answer.catch(() => undefined)
     this.#ahead = { nonce, late, answer }
@@ -183,9 +188,17 @@ export class Ending {
     const constraints = hasDeferrable() ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
     const unseen = core.work.unseen ? core.call(functions.unseenWrites, []) : undefined
     this.#late = gate.applied()
-    const capture = core.call(functions.capture, [nonce])
+    const capture = this.#callCapture(nonce)
     core.channel.uncork()
     return Promise.all([constraints, unseen, capture])
+  }
+
+  #callCapture(nonce: string): Promise<Answer> {
+    const core = this.#core
+    const { functions, journalSecret } = core.options
+    const { mayLock, since } = core.work
+    if (!mayLock) return core.call(functions.capture, [nonce])
+    return core.call(functions.captureLocking, [journalSecret, nonce, lsnText(since)])
   }
 
   async #fail(failure: Failure): Promise<Failure> {
@@ -312,6 +325,9 @@ export class Ending {
     return failureOf(AllwriteError.from(outcome.error))
   }
 }
+
+/** As PostgreSQL writes it: both halves in hexadecimal. */
+const lsnText = (lsn: bigint): string => `${(lsn >> 32n).toString(16)}/${(lsn & 0xffff_ffffn).toString(16)}`
 
 const failureOf = (error: AllwriteError): Failure => ({
   kind: 'error',

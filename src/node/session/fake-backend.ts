@@ -33,7 +33,15 @@ import { createStatementClassifier, loadParser, nothingHarmless } from './statem
  */
 export type Script = (request: string, backend: FakeBackend) => Buffer | 'silence' | 'die' | undefined
 
-const functions = { capture: 1, unseenWrites: 2, journalStatement: 3, truncateRestarted: 4, currentSetting: 5 }
+const functions = {
+  capture: 1,
+  unseenWrites: 2,
+  journalStatement: 3,
+  truncateRestarted: 4,
+  currentSetting: 5,
+  captureLocking: 6,
+}
+const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
 
 export class FakeBackend {
   readonly requests: string[] = []
@@ -48,7 +56,7 @@ export class FakeBackend {
     const scanner = new FrameScanner(frontendRules, (type, buffer, start, end) => {
       const frame = buffer.subarray(start, end)
       if (type === 0x51) this.#request(readQuery(frame).toString())
-      else if (type === 0x46) this.#request(frame.readInt32BE(5) === functions.capture ? 'capture' : 'call')
+      else if (type === 0x46) this.#request(captures.has(frame.readInt32BE(5)) ? 'capture' : 'call')
       else this.#extended(String.fromCharCode(type), frame)
     })
     socket.on('data', (chunk: Buffer) => scanner.push(chunk))
@@ -180,6 +188,7 @@ export async function fakeSession(
     },
     {
       classify: (text, facts) => ({ statements: classifier.classify(text, facts).statements.map(harmlessToRepeat) }),
+      catalogState: () => classifier.state,
       functions,
       journalSecret: '',
       hasDeferrable: () => false,

@@ -11,7 +11,14 @@ import { ClientOutput, heldBytesMax } from './output.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 import { ReadOnlyWish } from './wish.ts'
 
-const harmless: ClassifiedStatement = { kind: 'harmless', text: '', tag: '', offset: 0, copyOut: false }
+const harmless: ClassifiedStatement = {
+  kind: 'harmless',
+  text: '',
+  tag: '',
+  offset: 0,
+  copyOut: false,
+  catalogState: 0,
+}
 const journaled: ClassifiedStatement = { kind: 'journaled', text: '', tag: '', offset: 0 }
 
 function output(): { out: ClientOutput; written: () => string } {

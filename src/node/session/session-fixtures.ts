@@ -236,6 +236,10 @@ export class TestGate implements NodeGate {
   /** Instant, unless told otherwise. */
   catchUp: (signal: AbortSignal) => Promise<void> = () => Promise.resolve()
 
+  walPassed(): bigint {
+    return 0n
+  }
+
   captureNonce(): string {
     const nonce = `nonce${++this.#counter}`
     this.nonces.add(nonce)
@@ -325,6 +329,7 @@ export async function throughSession(
         get paused() {
           return options.gate.paused
         },
+        walPassed: () => options.gate.walPassed(),
         captureNonce: () => options.gate.captureNonce(),
         discardNonce: (nonce) => options.gate.discardNonce(nonce),
         submit: (submission) => options.gate.submit(submission),

@@ -30,6 +30,8 @@ export interface Handover {
 export interface SessionFunctions {
   /** `allwrite.capture(nonce text) → text`: emits the capture message; the xid, or NULL if nothing was written. */
   readonly capture: number
+  /** `allwrite.capture_locking(secret text, nonce text, since pg_lsn) → text`: besides, behind a blank, the locks held. */
+  readonly captureLocking: number
   /** `allwrite.unseen_writes() → text`: names a write that the stream does not show, else NULL. */
   readonly unseenWrites: number
   /** `current_setting(name text, missing_ok boolean) → text`, PostgreSQL's own. */
@@ -50,6 +52,8 @@ export interface SessionOptions {
   readonly gate: NodeGate
   /** Pure and cached: asked once per statement. */
   readonly classify: (text: string, facts: SessionFacts) => ClassifiedQuery
+  /** Which state of the catalog `classify` judges by: rises with each. */
+  readonly catalogState: () => number
   readonly functions: SessionFunctions
   /** Proof for journal_statement that the caller is the agent; never part of a query's text. */
   readonly journalSecret: string

@@ -41,6 +41,7 @@ export async function sessionServer(): Promise<SessionServer> {
   await loadParser()
   const functions = {
     capture: await oid('allwrite.capture'),
+    captureLocking: await oid('allwrite.capture_locking'),
     unseenWrites: await oid('allwrite.unseen_writes'),
     truncateRestarted: await oid('allwrite.truncate_restarted'),
     currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
@@ -63,8 +64,13 @@ export async function sessionServer(): Promise<SessionServer> {
   }
   const real = createStatementClassifier({ harmless: await loadHarmlessContext(ask), cacheBytesMax: 1e6 })
   const blind = createStatementClassifier({ harmless: nothingHarmless, cacheBytesMax: 1e6 })
-  const options: Omit<SessionOptions, 'gate'> = { ...common, classify: (text, facts) => real.classify(text, facts) }
-  const strict: Omit<SessionOptions, 'gate'> = { ...common, classify: (text, facts) => blind.classify(text, facts) }
+  const judgedBy = (classifier: typeof real): Omit<SessionOptions, 'gate'> => ({
+    ...common,
+    classify: (text, facts) => classifier.classify(text, facts),
+    catalogState: () => classifier.state,
+  })
+  const options = judgedBy(real)
+  const strict = judgedBy(blind)
   await admin.end()
   return {
     server,
@@ -79,6 +85,7 @@ export async function sessionServer(): Promise<SessionServer> {
 const setup = `
 CREATE SCHEMA allwrite;
 CREATE FUNCTION allwrite.capture(nonce text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN pg_current_xact_id_if_assigned()::text; END $$;
+CREATE FUNCTION allwrite.capture_locking(secret text, nonce text, since pg_lsn) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN pg_current_xact_id_if_assigned()::text || ' '; END $$;
 CREATE FUNCTION allwrite.unseen_writes() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN current_setting('test.unseen', true); END $$;
 CREATE FUNCTION allwrite.journal_statement(secret text, statement text, tables text) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN IF secret <> 'secret' THEN RAISE EXCEPTION 'no'; END IF; INSERT INTO journaled VALUES (statement); END $$;

@@ -15,6 +15,7 @@ import type {
   BeginStatement,
   ClassifiedStatement,
   GuardSettingStatement,
+  HarmlessStatement,
   WriteStatement,
 } from './statement/contract.ts'
 import { guardName } from './wish.ts'
@@ -81,6 +82,7 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
   const { work } = core
   if (statement === undefined) {
     work.unseen = true
+    work.mayLock = true
     work.sessionState = true
     core.temporaryObjects = true
     return
@@ -103,14 +105,19 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
     case 'journaled':
       work.unseen = true
       return
+    case 'harmless':
+      work.mayLock ||= mayLock(core, statement)
+      return
+    case 'copy_in':
+      // Of its table no more is known than that it may have triggers.
+      work.mayLock = true
+      return
     case 'begin':
     case 'commit':
     case 'rollback':
     case 'savepoint':
     case 'release':
     case 'rollback_to':
-    case 'harmless':
-    case 'copy_in':
     case 'empty':
     case 'invalid':
     case 'refused':
@@ -122,6 +129,7 @@ function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: '
   const { work } = core
   if (statement.opaque || statement.ddl || statement.truncateRestart) work.unseen = true
   if (statement.ddl) core.schemaChange = true
+  work.mayLock ||= mayLock(core, statement)
   if (statement.opaque || statement.ddl || statement.holdCursor || statement.createsTemp) work.sessionState = true
   core.temporaryObjects ||= statement.createsTemp
   const changed = statement.prepare ?? statement.deallocate
@@ -130,6 +138,17 @@ function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: '
   // Forgotten means unknown code, which is safe whether the statement succeeds or not.
   if (changed.name === undefined) core.names.forgetAll()
   else core.names.forget(Buffer.from(changed.name, core.encoding).toString('latin1'))
+}
+
+/** A prepared statement was judged by what the catalog was then: a trigger, a view or a temporary table may have come since. */
+function mayLock(core: Core, statement: WriteStatement | HarmlessStatement): boolean {
+  const { options } = core
+  if (statement.kind === 'write' && statement.mayLock) return true
+  if (statement.catalogState === options.catalogState() && !core.temporaryObjects) return false
+  const facts = { standardConformingStrings: core.standardStrings, temporaryObjects: core.temporaryObjects }
+  return options
+    .classify(statement.text, facts)
+    .statements.some((again) => again.kind !== 'harmless' && (again.kind !== 'write' || again.mayLock))
 }
 
 function noteDiscard(core: Core, discard: 'all' | 'plans' | 'temp' | 'sequences' | undefined): void {

@@ -85,15 +85,26 @@ export const statusOfState = (state: TransactionState): number =>
 export interface Work {
   /** Applied position before its first statement; undefined: no statement yet. */
   early: Position | undefined
+  /** A place in the WAL before its first record; with `early`. */
+  since: bigint
   /** Code ran whose writes the stream may not show. */
   unseen: boolean
+  /** Rows or tables may be locked that are not written. */
+  mayLock: boolean
   /** It changed the session (SET, temporary tables, cursors …): lost where it is committed from the journal. */
   sessionState: boolean
   /** How the client began it; opens the failed transaction after a conflict. */
   begin: string
 }
 
-export const freshWork = (begin: string): Work => ({ early: undefined, unseen: false, sessionState: false, begin })
+export const freshWork = (begin: string): Work => ({
+  early: undefined,
+  since: 0n,
+  unseen: false,
+  mayLock: false,
+  sessionState: false,
+  begin,
+})
 
 /** The node aborted the transaction under the statement that runs; `Core.aborted` tells why. */
 export class TransactionAborted extends Error {

@@ -176,6 +176,9 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
         empty: false,
       }
     },
+    buildUnwritten() {
+      throw new Error('nobody locks here without writing')
+    },
     schemaSettled: () => Promise.resolve(),
     describeKey: () => undefined,
     async stillOpen(_pid, xid) {

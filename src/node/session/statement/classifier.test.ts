@@ -21,8 +21,8 @@ function one(text: string, facts?: SessionFacts): ClassifiedStatement {
   return statement
 }
 
-function write(text: string): WriteStatement {
-  const statement = one(text)
+function write(text: string, facts?: SessionFacts): WriteStatement {
+  const statement = one(text, facts)
   assert.ok(statement.kind === 'write', `${text}: ${JSON.stringify(statement)}`)
   return statement
 }
@@ -351,6 +351,40 @@ test('fields of writes', () => {
   assert.equal(prepared.prepare?.name, 'q')
   assert.equal(prepared.prepare.inner.kind, 'harmless')
   assert.equal(write('copy v to stdout').copyOut, true)
+})
+
+test('a write may lock what it does not write, unless its text and its targets are proven not to (RULES 12)', () => {
+  for (const text of [
+    'insert into t values (1)',
+    'insert into public.t select * from u on conflict (a) do nothing',
+    'with v as (delete from t returning *) update u set b = v.a from v where u.a = v.a',
+    'merge into t using u on t.a = u.a when matched then update set b = 1',
+    'declare c cursor for select * from t',
+    'fetch c',
+    'prepare p as select * from t for update',
+  ])
+    assert.equal(write(text).mayLock, false, text)
+  for (const text of [
+    'select * from t for update',
+    'select * from t for key share of t',
+    'with v as (select * from t for share) insert into u select * from v',
+    'update t set a = (select 1 from u for no key update)',
+    'declare c cursor for select * from t for update',
+    'insert into triggered values (1)',
+    'with w as (insert into triggered values (1)) delete from t',
+    'insert into t values (f())',
+    'select f()',
+    'do $$ begin end $$',
+    'call f()',
+    'execute p',
+    'explain analyze select * from t for update',
+    'lock table t',
+    'truncate t',
+    'create table x as select 1 as a',
+  ])
+    assert.equal(write(text).mayLock, true, text)
+  const hidden = write('insert into t values (1)', { standardConformingStrings: true, temporaryObjects: true })
+  assert.equal(hidden.mayLock, true, 'a temporary table may hide the plain one')
 })
 
 test('what acts outside the transaction is not retried', () => {

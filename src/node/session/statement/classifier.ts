@@ -28,6 +28,8 @@ export interface StatementClassifier {
   classify(text: string, facts?: SessionFacts): ClassifiedQuery
   /** After a change of the catalog: earlier verdicts are forgotten. */
   setContext(harmless: HarmlessContext): void
+  /** How often the context was set. */
+  readonly state: number
 }
 
 /** A session as it starts. */
@@ -48,6 +50,7 @@ export function createStatementClassifier(options: ClassifierOptions): Statement
   const fastPath = options.fastPath ?? true
   const randomBytes = options.randomBytes ?? ((count) => cryptoRandomBytes(count))
   let harmless = options.harmless
+  let state = 0
 
   function classify(text: string, facts: SessionFacts = freshSession): ClassifiedQuery {
     if (!facts.standardConformingStrings && text.includes('\\')) return single(backslashRefused(text))
@@ -87,7 +90,7 @@ export function createStatementClassifier(options: ClassifierOptions): Statement
     if (parsed.kind === 'too_complex') return single(tooComplex(text))
     if (parsed.pieces.length === 0) return single({ kind: 'empty', text, tag: '', offset: 0 })
     try {
-      const deps = { harmless, facts, randomBytes }
+      const deps = { harmless, catalogState: state, facts, randomBytes }
       return { statements: parsed.pieces.map((piece) => classifyPiece(piece, deps)) }
     } catch (error) {
       // The stack's end, on a tree nested by the thousand. Anything else is a bug and must show.
@@ -100,7 +103,11 @@ export function createStatementClassifier(options: ClassifierOptions): Statement
     classify,
     setContext(next) {
       harmless = next
+      state += 1
       cache.clear()
+    },
+    get state() {
+      return state
     },
   }
 }
@@ -143,6 +150,8 @@ function hugeStatement(text: string, blanked: Blanked): ClassifiedStatement | un
     retryable: false,
     ddl: false,
     opaque: true,
+    mayLock: true,
+    catalogState: 0,
     returnsRows: read || /\breturning\b/i.test(key),
     copyOut: false,
     truncateRestart: false,

@@ -19,13 +19,15 @@ import { withoutPlaintext } from './roles.ts'
 import type { RandomBytes } from './roles.ts'
 import { classifyConstraints, classifySet, classifyShow, findSetClauses, setClauseRefusal } from './settings.ts'
 import { commandTag } from './tags.ts'
-import { namesAgentRole, writesSystemTable } from './targets.ts'
+import { namesAgentRole, targetsOf, writesSystemTable } from './targets.ts'
 import { classifyTransaction } from './transaction.ts'
 import { isTree, list, names, optionOn, text, tree, unwrap } from './tree.ts'
 import type { Tree } from './tree.ts'
 
 export interface ClassifyDeps {
   readonly harmless: HarmlessContext
+  /** Which state of the catalog that is. */
+  readonly catalogState: number
   readonly facts: SessionFacts
   readonly randomBytes: RandomBytes
 }
@@ -122,15 +124,16 @@ function classifyRole(piece: Piece, tag: string, deps: ClassifyDeps): Classified
 /** SELECT, EXPLAIN and COPY: harmless if proven, else writes of their kind. */
 function classifyRead(piece: Piece, tag: string, deps: ClassifyDeps): ClassifiedStatement {
   const { type, body, node, source, offset } = piece
+  const { catalogState } = deps
   const harmless = (query: unknown): boolean => isHarmlessQuery(query, deps.harmless, deps.facts.temporaryObjects)
   if (type === 'SelectStmt') {
     return harmless(node)
-      ? { kind: 'harmless', text: source, tag, offset, copyOut: false }
+      ? { kind: 'harmless', text: source, tag, offset, copyOut: false, catalogState }
       : classifyWrite(piece, tag, deps)
   }
   if (type === 'ExplainStmt') {
     if (!optionOn(body['options'], 'analyze') && harmless(body['query']))
-      return { kind: 'harmless', text: source, tag, offset, copyOut: false }
+      return { kind: 'harmless', text: source, tag, offset, copyOut: false, catalogState }
     return classifyWrite(piece, tag, deps)
   }
   const toServer = body['filename'] !== undefined || body['is_program'] === true
@@ -138,7 +141,7 @@ function classifyRead(piece: Piece, tag: string, deps: ClassifyDeps): Classified
     return toServer ? classifyWrite(piece, tag, deps) : { kind: 'copy_in', text: source, tag, offset, retryable: false }
   }
   if (!toServer && (body['query'] === undefined ? plainTable(body, deps) : harmless(body['query'])))
-    return { kind: 'harmless', text: source, tag, offset, copyOut: true }
+    return { kind: 'harmless', text: source, tag, offset, copyOut: true, catalogState }
   return classifyWrite(piece, tag, deps)
 }
 
@@ -202,6 +205,8 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     retryable: !neverRetried.has(type) && !actsOutside(piece, opaque, deps),
     ddl: selectInto || (!isQuery && !plainUtilities.has(type)),
     opaque,
+    mayLock: mayLock(piece, opaque, deps),
+    catalogState: deps.catalogState,
     returnsRows: returnsRows(type, body, selectInto),
     copyOut:
       type === 'CopyStmt' && body['is_from'] !== true && body['filename'] === undefined && body['is_program'] !== true,
@@ -222,6 +227,25 @@ function isOpaque(piece: Piece, deps: ClassifyDeps): boolean {
   if (type === 'CopyStmt') return true
   const query = body['query']
   return isTree(query) && type !== 'PrepareStmt' && !transparent(query)
+}
+
+/** They lock nothing by themselves; the cursor's query, the prepared statement when it runs, were or will be judged. */
+const locksNothing = new Set(['FetchStmt', 'ClosePortalStmt', 'PrepareStmt', 'DeallocateStmt'])
+
+/**
+ * True if rows may be locked that the statement does not write. Its own code is in the text, its targets' triggers and defaults in the
+ * catalog; sources of an opaque one are not looked at.
+ */
+function mayLock(piece: Piece, opaque: boolean, deps: ClassifyDeps): boolean {
+  const { type, node } = piece
+  if (locksNothing.has(type)) return false
+  if (opaque || (!queryTypes.has(type) && type !== 'DeclareCursorStmt')) return true
+  if (some(node, (inner) => list(inner['lockingClause']).length > 0)) return true
+  return targetsOf(node).some((target) => {
+    const schema = text(target['schemaname'])
+    if (target['catalogname'] !== undefined || (schema === undefined && deps.facts.temporaryObjects)) return true
+    return !deps.harmless.isPlainTarget(schema, text(target['relname']) ?? '')
+  })
 }
 
 /** True if running it a second time might show: decided for the worse where unknown code may reach outside the database. */

@@ -195,6 +195,51 @@ test('a role with a rewritten password logs in with the plaintext', async () => 
   await client.query('drop role scrammed')
 })
 
+test('plain to write to are tables without code, also where the write goes on', async () => {
+  await client.query(`
+    create schema targets; set search_path = targets;
+    create function code() returns int language sql as 'select 1';
+    create function fired() returns trigger language plpgsql as 'begin return new; end';
+    create domain checked as int check (value > 0);
+    create table plain (id int primary key, n int default 1 check (n > 0), at timestamptz default now(), d checked);
+    create table referenced (id int primary key);
+    create table refers (id int primary key references referenced);
+    create table triggered (id int primary key);
+    create trigger fired before insert on triggered for each row execute function fired();
+    create table above_trigger (id int primary key);
+    create table cascades (id int references above_trigger on delete cascade);
+    create trigger fired before delete on cascades for each row execute function fired();
+    create table far_above (id int primary key);
+    alter table above_trigger add foreign key (id) references far_above on update cascade;
+    create table restricts (id int primary key);
+    create table restricted (id int references restricts);
+    create trigger fired before delete on restricted for each row execute function fired();
+    create table root (id int) partition by range (id);
+    create table leaf partition of root for values from (0) to (9);
+    create trigger fired before insert on leaf for each row execute function fired();
+    create table defaulting (id int default code());
+    create table checking (id int check (id > code()));
+    create table running (id text default query_to_xml('select 1', true, true, ''));
+    create table ruled (id int);
+    create rule r as on insert to ruled do also select 1;
+    create table secured (id int);
+    alter table secured enable row level security;
+    create view seen as select * from plain;
+    reset search_path`)
+  const context = await loadHarmlessContext(rows)
+  const named = await rows(
+    `select relname from pg_class where relnamespace = 'targets'::regnamespace and relkind in ('r', 'p', 'v')`,
+  )
+  const plain = named.flatMap(([name]) => (name != null && context.isPlainTarget('targets', name) ? [name] : [])).sort()
+  assert.deepEqual(plain, ['plain', 'referenced', 'refers', 'restricts'])
+  assert.equal(context.isPlainTarget(undefined, 'plain'), true)
+  await client.query(`create schema hiding; create view hiding.plain as select 1`)
+  assert.equal((await loadHarmlessContext(rows)).isPlainTarget(undefined, 'plain'), false)
+  await client.query('alter domain targets.checked add check (value > targets.code())')
+  assert.equal((await loadHarmlessContext(rows)).isPlainTarget('targets', 'plain'), false)
+  await client.query('drop schema targets, hiding cascade')
+})
+
 test('statements called journaled fire no event trigger; DROP OWNED does', async () => {
   await client.query(`
     create table fired (tag text);

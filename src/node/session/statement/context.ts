@@ -1,5 +1,5 @@
 /**
- * Loads the catalog facts behind `harmless`. Four small queries (some 10 ms together on a stock catalog); run again after each
+ * Loads the catalog facts behind `harmless`. Five small queries (some 10 ms together on a stock catalog); run again after each
  * DDL record, and hand the result to `classifier.setContext`.
  *
  * "User" is what was not there after initdb (OID ≥ FirstNormalObjectId, 16384): a function that a superuser put into pg_catalog counts.
@@ -14,6 +14,7 @@ export type ContextQuery = (sql: string) => Promise<readonly (readonly (string |
 /** Proves nothing: every query is wrapped. For a node whose catalog is not read yet. */
 export const nothingHarmless: HarmlessContext = {
   isPlainRelation: () => false,
+  isPlainTarget: () => false,
   isPlainType: () => false,
   isUserFunctionName: () => true,
   isNonVolatileBuiltin: () => false,
@@ -57,6 +58,45 @@ const relationsSql = `
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind NOT IN ('i', 'I', 'c')`
 
+/** Built in, but they run SQL that they are given. */
+const runsSql = String.raw`_to_xml|ts_stat|ts_rewrite`
+
+/**
+ * Plain to write to: no trigger but those of constraints, no rule, no policy, no user function behind a default, CHECK, index or
+ * partition key, the same for partitions and inheriting tables, and for those that a foreign key's action writes. A user function
+ * behind any domain counts for every table.
+ */
+const targetsSql = `
+  WITH RECURSIVE
+  code AS (
+    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
+    WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid >= 16384
+      AND d.classid IN ('pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_class'::regclass)),
+  own AS (
+    SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind NOT IN ('r', 'p') OR c.relrowsecurity
+    UNION SELECT t.tgrelid FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal
+    UNION SELECT w.ev_class FROM pg_catalog.pg_rewrite w
+    UNION SELECT l.polrelid FROM pg_catalog.pg_policy l
+    UNION SELECT a.adrelid FROM pg_catalog.pg_attrdef a
+      WHERE EXISTS (SELECT FROM code WHERE classid = 'pg_catalog.pg_attrdef'::regclass AND objid = a.oid)
+         OR pg_catalog.pg_get_expr(a.adbin, a.adrelid) ~ '${runsSql}'
+    UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k
+      WHERE k.conrelid <> 0 AND (EXISTS (SELECT FROM code WHERE classid = 'pg_catalog.pg_constraint'::regclass AND objid = k.oid)
+         OR pg_catalog.pg_get_expr(k.conbin, k.conrelid) ~ '${runsSql}')
+    UNION SELECT coalesce(i.indrelid, code.objid) FROM code LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid
+      WHERE code.classid = 'pg_catalog.pg_class'::regclass),
+  edge (written, also) AS (
+    SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits
+    UNION SELECT confrelid, conrelid FROM pg_catalog.pg_constraint
+      WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))),
+  coded AS (SELECT oid FROM own UNION SELECT e.written FROM edge e JOIN coded c ON c.oid = e.also)
+  SELECT n.nspname, c.relname,
+    (c.oid >= 16384 AND NOT EXISTS (SELECT FROM coded WHERE coded.oid = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN code ON code.classid = 'pg_catalog.pg_constraint'::regclass AND code.objid = k.oid
+                      WHERE k.contypid <> 0))::text AS plain
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind NOT IN ('i', 'I', 'c', 't', 'S')`
+
 const typesSql = `
   SELECT n.nspname, t.typname,
     (CASE WHEN t.oid < 16384 THEN t.typtype IN ('b', 'r', 'm') AND n.nspname = 'pg_catalog'
@@ -89,10 +129,12 @@ export async function loadHarmlessContext(query: ContextQuery): Promise<Harmless
     if ((isVolatile === 'false' && !writingThough.test(name)) || volatileButHarmless.has(name)) nonVolatile.add(name)
   }
   const isPlainRelation = namedLookup(await query(relationsSql))
+  const isPlainTarget = namedLookup(await query(targetsSql))
   const isPlainType = namedLookup(await query(typesSql))
   const [flags] = await query(flagsSql)
   return {
     isPlainRelation,
+    isPlainTarget,
     isPlainType,
     isUserFunctionName: (name) => userFunctions.has(name),
     isNonVolatileBuiltin: (name) => nonVolatile.has(name),

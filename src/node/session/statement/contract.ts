@@ -11,6 +11,11 @@ export interface HarmlessContext {
    * in any schema is plain (search_path is not known here), and there is one.
    */
   isPlainRelation(schema: string | undefined, name: string): boolean
+  /**
+   * A table to which writing runs no user code: no trigger, rule, policy, function in a default or CHECK, on it or on what is written
+   * with it (partitions, children by a foreign key that cascades). `schema` as above.
+   */
+  isPlainTarget(schema: string | undefined, name: string): boolean
   /** A base or enum type whose input runs no SQL; domains are not. `schema` as above. */
   isPlainType(schema: string | undefined, name: string): boolean
   /** Some schema other than the system's has a function, procedure or aggregate of this name. */
@@ -93,6 +98,8 @@ export interface SavepointStatement extends Common {
 export interface HarmlessStatement extends Common {
   readonly kind: 'harmless'
   readonly copyOut: boolean
+  /** The state of the catalog that this was proven by (StatementClassifier.state). */
+  readonly catalogState: number
 }
 
 /** Runs unwrapped outside a transaction (SET must have session effect), inside one as it is. */
@@ -149,6 +156,10 @@ export interface WriteStatement extends Common {
   readonly ddl: boolean
   /** Calls something unknown or volatile (or is DO, CALL, EXECUTE): writes that the stream does not show are possible. */
   readonly opaque: boolean
+  /** Rows may be locked that it does not write, or tables: FOR UPDATE …, LOCK TABLE, user code, triggers too. */
+  readonly mayLock: boolean
+  /** The state of the catalog that all this was judged by (StatementClassifier.state). */
+  readonly catalogState: number
   readonly returnsRows: boolean
   /** COPY … TO STDOUT: answers with CopyOutResponse. */
   readonly copyOut: boolean

@@ -44,6 +44,7 @@ const userFunctions = new Set(['f', 'writes', 'lower_user'])
 export const fixtureContext: HarmlessContext = {
   isPlainRelation: (schema, name) =>
     plainTables.has(name) && (schema === undefined || schema === 'public' || schema === 'pg_catalog'),
+  isPlainTarget: (schema, name) => plainTables.has(name) && (schema === undefined || schema === 'public'),
   isPlainType: (schema, name) => plainTypes.has(name) && (schema === undefined || schema === 'pg_catalog'),
   isUserFunctionName: (name) => userFunctions.has(name),
   isNonVolatileBuiltin: (name) => builtins.has(name),

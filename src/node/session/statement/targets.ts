@@ -33,6 +33,21 @@ export function writesSystemTable(statement: Tree): boolean {
   )
 }
 
+const rowWriters = ['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt']
+
+/** The tables to which INSERT, UPDATE, DELETE and MERGE write, at any depth of the statement. */
+export function targetsOf(statement: Tree): Tree[] {
+  const targets: Tree[] = []
+  some(statement, (node) => {
+    for (const type of rowWriters) {
+      const body = node[type]
+      if (isTree(body)) targets.push(tree(body['relation']))
+    }
+    return false
+  })
+  return targets
+}
+
 const agentRole = 'allwrite'
 
 /** True if a statement on roles names the agent's: other nodes' agents, logged in as it, could not repeat it. */
