@@ -152,7 +152,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a transaction that has lost its locks goes into a group with their next holder',
     file: 'node/submissions.js',
-    original: 'if (options.groups.withdraw(pending))\n                pending.outcome.resolve(vanished);',
+    original: 'if (options.groups.withdraw(pending))\n                    pending.outcome.resolve(vanished);',
     replacement: '',
     caughtBy: simulation(/no update is lost/),
   },
