@@ -75,7 +75,12 @@ const run = async (): Promise<void> => {
   process.send?.({ type: 'ready' })
 }
 
+// Where even the log has no room, the journal goes on: it says the same to whom it refuses.
+process.stderr.on('error', () => undefined)
 run().catch((error: unknown) => {
   log('error', `journal: ${describe(error)}`)
-  process.exit(1)
+  const end = (): void => process.exit(1)
+  if (process.send === undefined) end()
+  // What started us shows it to whoever waits for the start.
+  else process.send({ type: 'fatal', message: describe(error) }, end)
 })
