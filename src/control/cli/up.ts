@@ -117,7 +117,7 @@ async function up(options: UpOptions, json: boolean, programs: Programs): Promis
     : prettyReporter((text) => void terminal.write(text), {
         color: wantsColor(terminal),
         secrets: terminal.isTTY,
-        startedAt: Date.now(),
+        startedAt: performance.now(),
       })
   // A reader of our events that goes away must not end the cluster with EPIPE.
   process.stdout.on('error', () => undefined)
