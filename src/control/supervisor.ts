@@ -297,6 +297,7 @@ function helperProcess(
     onStart: (pid) => writePidFile(cluster.dir, name, pid, configPath),
     onMessage: (message) => {
       if (message.type === 'ready') onReady?.()
+      if (message.type === 'fatal') report({ event: 'progress', text: `${name}: ${message.message}` })
     },
     onEnd: (how, wanted) => {
       removePidFile(cluster.dir, name)
