@@ -43,6 +43,9 @@ export const runFor = (ms: number): Promise<void> => delay(ms)
 /** Length of a timed part, s: `smoke` by default, ALLWRITE_TEST_SECONDS for the long run. */
 export const testSeconds = (smoke: number): number => numberFromEnv('ALLWRITE_TEST_SECONDS', smoke)
 
+/** Whether a length was asked for: then a test does all that it can, not only what a smoke has time for. */
+export const isLongRun = (process.env['ALLWRITE_TEST_SECONDS'] ?? '') !== ''
+
 /** A count or size that an environment variable may raise. */
 export const numberFromEnv = (name: string, fallback: number): number => {
   const text = process.env[name]

@@ -12,29 +12,43 @@ import type { TestContext } from 'node:test'
 import { isControl, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
-import { killNodes } from '#testing/faults.ts'
+import { createFakeClock, needsFaketime } from '#testing/fake-clock.ts'
+import type { FakeClock } from '#testing/fake-clock.ts'
+import { allFaults, kills, strikeAtRandom } from '#testing/faults.ts'
 import { allServing } from '#testing/healed.ts'
 import { createRandom, testSeed } from '#testing/random.ts'
-import { testSeconds } from '#testing/wait.ts'
+import { needsMount } from '#testing/small-disk.ts'
+import { isLongRun, testSeconds } from '#testing/wait.ts'
 import type { Verdict, Workload } from '#testing/workloads/contract.ts'
 
 /** Length of a workload's smoke, s, with and without faults; ALLWRITE_TEST_SECONDS for the long run. */
 const smokeSeconds = { kill: 8, calm: 6 }
+/** Of the long run, MiB: room for its data, and for a copy beside it. They are memory, and filled to the last page. */
+const smallDisks = { journal: 2_048, n4: 2_048 }
 /** Nodes that were killed have come back and caught up, ms. */
 const healMsMax = 120_000
 
 export interface ChaosOptions {
-  /** Kill agents and servers while the workload runs; never on the control. */
+  /** Faults while the workload runs: agents and servers are killed; in the long run all there are. Never on the control. */
   readonly kill?: boolean
 }
 
 /** Registers a cluster of four nodes for all tests of the calling file. */
 export const useCluster = (): (() => Cluster) => {
   let cluster: Cluster | undefined
+  let clock: FakeClock | undefined
   before(async () => {
-    cluster = await startCluster({ nodes: 4 })
+    if (isLongRun && needsFaketime === false) clock = await createFakeClock()
+    cluster = await startCluster({
+      nodes: 4,
+      ...(clock === undefined ? {} : { clock }),
+      ...(isLongRun && needsMount === false ? { disks: smallDisks } : {}),
+    })
   })
-  after(() => cluster?.[Symbol.asyncDispose]())
+  after(async () => {
+    await cluster?.[Symbol.asyncDispose]()
+    clock?.[Symbol.dispose]()
+  })
   return () => {
     assert(cluster, 'the cluster runs')
     return cluster
@@ -64,7 +78,7 @@ export const runWorkload = async (
   const signal = AbortSignal.timeout(seconds * 1000)
   const [, strikes] = await Promise.all([
     workload.run({ urls, random: random.fork(), signal }),
-    kill && !isControl ? killNodes(cluster, random.fork(), signal) : [],
+    kill && !isControl ? strikeAtRandom(cluster, random.fork(), signal, isLongRun ? allFaults : kills) : [],
   ])
   for (const { at, what } of strikes) context.diagnostic(`${at} ms: ${what}`)
   await allServing(cluster)

@@ -1,7 +1,9 @@
 /**
  * List-append on four nodes while nodes are killed: what snapshot isolation, sessions and the order of commits forbid is not seen.
  *
- * The long run, one command (length in seconds; the seed of a failed run repeats its transactions and faults, not its timing):
+ * The long run, one command (length in seconds; the seed of a failed run repeats its transactions and faults, not its timing).
+ * Where a length is given, every fault strikes that there is (src/testing/faults.ts), those of disks and clocks where root and
+ * the package `faketime` allow it:
  *
  *     ALLWRITE_TEST_SECONDS=1800 node --test dist/test/chaos/list-append.test.js
  *     ALLWRITE_TEST_SEED=12345 …        the seed that a run has printed
