@@ -90,18 +90,22 @@ test('silence is told when it is long, when the server counts as hung, and befor
 test('a starved machine is no hung server: late ticks of ours and an answerer that runs count little', () => {
   const { watch, log, setActivity, pass } = setUp()
   pass(100)
-  // We did not run ourselves for three seconds: two ticks' worth counts.
+  // We did not run ourselves for three seconds: two ticks' worth counts, and all of it an eighth, until a second after.
   pass(3_000, 3_000)
-  equal(watch.silentMs, 200)
+  equal(watch.silentMs, 200 / 8)
+  pass(1_000)
+  equal(watch.silentMs, 200 / 8 + 1_000 / 8)
+  pass(50)
+  equal(watch.silentMs, 250)
   setActivity({ runnable: true, ticks: 5 })
   pass(4_000)
-  equal(watch.silentMs, 200 + 4_000 / 8)
+  equal(watch.silentMs, 250 + 4_000 / 8)
   let ticks = 5
   for (let i = 0; i < 20; i++) {
     setActivity({ runnable: false, ticks: (ticks += 1) })
     pass(100)
   }
-  equal(watch.silentMs, 700 + 2_000 / 8)
+  equal(watch.silentMs, 750 + 2_000 / 8)
   deepEqual(log, [])
   // But it is bounded: one that only runs, and answers nobody, is hung in the end.
   setActivity({ runnable: true, ticks: 5 })

@@ -4,8 +4,8 @@
  *
  * Contract
  * - Each probe has one question under way at a time, so a server that answers nothing for hours gets a handful of them.
- * - Silence is counted from the question, and only while there is reason to. A starved machine is no hung server: of a late tick
- *   of our own two intervals count; and while the process that has to answer runs, or waits for a CPU, the probe says how much.
+ * - Silence is counted from the question, and only while there is reason to. A starved machine is no hung server: where our own
+ *   ticks come late an eighth counts; and while the process that has to answer runs, or waits for a CPU, the probe says how much.
  * - A silence of {@link silentMs} or more is told twice: when it is reached and, before anyone can read from the server, when it ends.
  *
  * @module
@@ -16,8 +16,11 @@ import type { ProcessActivity } from '../postgres/index.ts'
 
 /** Between two looks, ms. */
 const tickMs = 100
-/** What a tick may count at most, ms: beyond that it was we who did not run. */
+/** A tick that comes later than this, ms, tells of a starved machine. It counts no more than this itself. */
 const tickMsMax = 2 * tickMs
+/** For how long a late tick tells that, ms, and what counts meanwhile. */
+const starvedMs = 1_000
+const starvedWeight = 1 / 8
 /** Who has run is busy for this long, ms: one that waits for its disk runs a little now and then. */
 const busyMs = 1_000
 
@@ -81,6 +84,7 @@ export const createServerWatch = (options: ServerWatchOptions): ServerWatch => {
     busyUntil: -Infinity,
   }))
   let lastTick = now()
+  let starvedUntil = -Infinity
   const waiters = new Set<Deferred<void>>()
   let closed = false
 
@@ -126,8 +130,10 @@ export const createServerWatch = (options: ServerWatchOptions): ServerWatch => {
 
   const tick = (): void => {
     const at = now()
-    const ms = Math.min(at - lastTick, tickMsMax)
+    const elapsed = at - lastTick
     lastTick = at
+    if (elapsed >= tickMsMax) starvedUntil = at + starvedMs
+    const ms = Math.min(elapsed, tickMsMax) * (at <= starvedUntil ? starvedWeight : 1)
     for (const part of parts) {
       // A lost question leaves the silence as it is: it goes on with the next.
       if (part.underWay || part.silentMs > 0) count(part, ms, at)
