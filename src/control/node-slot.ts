@@ -126,8 +126,11 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
       last = undefined
       ready = false
       postgresPid = null
-      if (!wanted)
+      if (wanted) failure = undefined
+      else {
+        failure ??= how
         report({ event: 'progress', node: name, text: `agent ended unexpectedly (${how}), starting it again` })
+      }
       look()
     },
   })
