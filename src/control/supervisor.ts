@@ -114,6 +114,7 @@ async function startLocked(
     socketPath: sockets.journal,
     ...(options.journalRetainBytes === undefined ? {} : { retainBytes: options.journalRetainBytes }),
     ...(options.journalCapBytes === undefined ? {} : { capBytes: options.journalCapBytes }),
+    ...(options.journalSegmentBytes === undefined ? {} : { segmentBytes: options.journalSegmentBytes }),
   })
   const sendNodes = () => {
     const states = slots.map((slot) => slot.status(0).state)

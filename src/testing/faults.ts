@@ -15,6 +15,7 @@ import { tearJournal } from './journal-damage.ts'
 import { familyOf, signal as sendSignal } from './processes.ts'
 import type { ProcessInfo } from './processes.ts'
 import type { Random } from './random.ts'
+import { until } from './wait.ts'
 
 export interface Strike {
   /** Since the start of the run, ms. */
@@ -147,7 +148,8 @@ export const removeDown: Fault = {
     await cluster.command(['kill', id])
     if (cluster.disks.has(id)) rmSync(`${cluster.dir}/${id}/pgdata`, { recursive: true, force: true })
     else rmSync(`${cluster.dir}/${id}`, { recursive: true, force: true })
-    await cluster.command(['start', id])
+    // Another fault may strike it at its start, which is then given up.
+    await until(`${id} starts`, () => cluster.command(['start', id]).then(() => true), { msMax: 120_000, everyMs: 500 })
     return `folder of ${id} removed while it was down`
   },
 }

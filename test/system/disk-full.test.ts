@@ -13,15 +13,19 @@ import { runFor, until } from '#testing/wait.ts'
 
 const skip = needsCluster === false ? needsMount : needsCluster
 const mebibyte = 1024 * 1024
-/** More than a segment of the journal holds. */
-const entriesMax = 100
+/** More than two segments of the journal hold. */
+const entriesMax = 20
 const gapMsMax = 1_000
 
 let cluster: Cluster
 before(async () => {
   if (skip !== false) return
-  // The journal's holds four segments, n2's its data and a copy; n3 has no room for large transactions.
-  cluster = await startCluster({ nodes: 3, disks: { journal: 300, n2: 600, 'n3/spool': 1 } })
+  // The journal's holds many segments, n2's its data and a copy; n3 has no room for large transactions.
+  cluster = await startCluster({
+    nodes: 3,
+    disks: { journal: 64, n2: 400, 'n3/spool': 1 },
+    args: ['--journal-segment', '8MiB'],
+  })
   const client = await cluster.connect(1)
   await client.query(loadTable)
   await client.query('create table bulk (id int generated always as identity primary key, data text not null)')
@@ -37,11 +41,11 @@ const diskOf = (folder: string): SmallDisk => {
   return disk
 }
 
-/** Commits one transaction of so many MiB. */
-const insert = async (client: Client, mebibytes: number): Promise<void> => {
+/** Commits one transaction of so many rows. */
+const insert = async (client: Client, rows: number, bytes = mebibyte): Promise<void> => {
   await client.query('insert into bulk (data) select repeat(chr(97 + i), $1) from generate_series(1, $2) i', [
-    mebibyte,
-    mebibytes,
+    bytes,
+    rows,
   ])
 }
 
