@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 
 /** Program → Debian package. */
-const tools = { psql: 'postgresql-client', pgbench: 'postgresql-contrib', sysbench: 'sysbench' }
+const tools = { psql: 'postgresql-client', pgbench: 'postgresql-contrib', sysbench: 'sysbench', faketime: 'faketime' }
 
 const suites = {
   unit: (path) => !path.endsWith('.pg.test.js') && !needsCluster(path),

@@ -4,8 +4,9 @@
  * @module
  */
 import { fork, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { AllwriteError, assert } from '../core/errors.ts'
+import { wordsOf } from '../postgres/index.ts'
 import { parseChildMessage, type ChildMessage, type NodesMessage, type StopMessage } from './ipc.ts'
 
 export interface ChildOptions {
@@ -16,6 +17,8 @@ export interface ChildOptions {
   readonly logFile: string
   /** How it is asked to end: a message, or SIGTERM. */
   readonly stopBy: 'message' | 'signal'
+  /** Before each start: makes what it needs. What this throws is a failed start. */
+  readonly onLaunch?: () => void
   readonly onMessage?: (message: ChildMessage) => void
   /** It runs now, under this process id. */
   readonly onStart?: (pid: number) => void
@@ -59,9 +62,30 @@ export function createChild(options: ChildOptions): Child {
   let restart: NodeJS.Timeout | undefined
   let waiter: { resolve: () => void; reject: (error: Error) => void; failures: number } | undefined
 
+  /** It is not there, or not any more: told, and started again after a pause. */
+  const onDown = (how: string, fatal: string | undefined, readyAt: number | undefined) => {
+    const expected = !wanted
+    if (!expected) {
+      if (readyAt !== undefined && performance.now() - readyAt > steadyAfterMs) pauseMs = backoffMs.first
+      failedStart(how, fatal)
+    }
+    options.onEnd?.(how, expected)
+    if (wanted) {
+      restart = setTimeout(spawnOnce, pauseMs)
+      pauseMs = Math.min(pauseMs * 2, backoffMs.max)
+    }
+  }
+
   const spawnOnce = () => {
     assert(child === undefined, 'one process at a time')
-    const started = launch(options)
+    let started: ChildProcess
+    try {
+      options.onLaunch?.()
+      started = launch(options)
+    } catch (thrown) {
+      // A full disk, a folder that was removed: the supervisor itself must outlive it.
+      return onDown(`could not be started: ${wordsOf(thrown)}`, undefined, undefined)
+    }
     child = started
     let readyAt: number | undefined
     let fatal: string | undefined
@@ -70,7 +94,7 @@ export function createChild(options: ChildOptions): Child {
       if (!message) return
       if (message.type === 'fatal') fatal = message.message
       if (message.type === 'ready') {
-        readyAt = Date.now()
+        readyAt = performance.now()
         waiter?.resolve()
         waiter = undefined
       }
@@ -82,22 +106,18 @@ export function createChild(options: ChildOptions): Child {
       const onEnd = (how: string) => {
         if (child !== started) return
         child = undefined
-        const expected = !wanted
-        if (!expected) {
-          if (readyAt !== undefined && Date.now() - readyAt > steadyAfterMs) pauseMs = backoffMs.first
-          failedStart(how, fatal)
-        }
-        options.onEnd?.(how, expected)
-        if (wanted) {
-          restart = setTimeout(spawnOnce, pauseMs)
-          pauseMs = Math.min(pauseMs * 2, backoffMs.max)
-        }
+        onDown(how, fatal, readyAt)
         resolve()
       }
       started.once('exit', (code, signal) => onEnd(signal ?? `exit code ${code}`))
       if (started.pid === undefined) setImmediate(onEnd, 'could not be started')
     })
-    if (started.pid !== undefined) options.onStart?.(started.pid)
+    try {
+      if (started.pid !== undefined) options.onStart?.(started.pid)
+    } catch (thrown) {
+      fatal = wordsOf(thrown)
+      started.kill('SIGKILL')
+    }
   }
 
   const failedStart = (how: string, fatal: string | undefined) => {
@@ -174,6 +194,6 @@ function launch({ program, configPath, logFile }: ChildOptions): ChildProcess {
 
 /** The last lines of a log, for an error's DETAIL. */
 function logTail(path: string): string {
-  const text = readFileSync(path, { encoding: 'utf8', flag: 'a+' })
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   return text.trimEnd().split('\n').slice(-12).join('\n').slice(-2000) || '(empty)'
 }

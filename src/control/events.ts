@@ -64,7 +64,7 @@ export function prettyReporter(write: (text: string) => void, options: PrettyOpt
 
 function card(event: ReadyFields, paint: ReturnType<typeof createColors>, options: PrettyOptions): string {
   const show = (url: string) => (options.secrets ? url : hidePassword(url))
-  const seconds = ((Date.now() - options.startedAt) / 1000).toFixed(1)
+  const seconds = ((performance.now() - options.startedAt) / 1000).toFixed(1)
   const row = (name: string, value: string) => `  ${paint.bold(name.padEnd(9))}${value}`
   const count = event.nodes.length
   return [

@@ -21,6 +21,8 @@ export interface AgentStatus {
   readonly postgresPid: number | null
   /** Client sessions. */
   readonly sessions: number
+  /** For how long its PostgreSQL has not answered it, ms. */
+  readonly serverSilentMs: number
   readonly note?: string
 }
 
@@ -54,7 +56,7 @@ export interface NodesMessage {
 
 export const statusEveryMs = 250
 
-/** An agent that says nothing for this long gets no new connections where another node serves, ms: five reports. */
+/** An agent that says nothing, or whose server does not answer it, for this long gets no new connections where another node serves, ms: five reports. */
 export const silentMsMax = 1_250
 
 /** After this its connections are closed as well, ms: so long a pause is none of a busy machine. */
@@ -81,6 +83,7 @@ export function parseChildMessage(value: unknown): ChildMessage | undefined {
         journalPosition: wholeNumber(fields['journalPosition']) ?? position,
         postgresPid: wholeNumber(fields['postgresPid']) ?? null,
         sessions: wholeNumber(fields['sessions']) ?? 0,
+        serverSilentMs: wholeNumber(fields['serverSilentMs']) ?? 0,
         ...(typeof fields['note'] === 'string' ? { note: fields['note'] } : {}),
       }
     }

@@ -57,30 +57,43 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   let last: LastWord
   let postgresPid: number | null = null
   let told: NodeState = 'down'
+  /** Why its agent could not go on, until one is ready again. */
+  let failure: string | undefined
   /** Ready means serving until it says otherwise: the first status may come half a second later. */
   let ready = false
 
   const state = (): NodeState => {
     if (child.pid === undefined) return 'down'
     if (!last) return ready ? 'serving' : 'starting'
-    const silentMs = performance.now() - last.at
-    return silentMs > hungMsMax ? 'hung' : silentMs > silentMsMax ? 'silent' : last.status.state
+    // A node without its server is as good as silent: it can't read, and its commits wait.
+    const silentMs = Math.max(performance.now() - last.at, last.status.serverSilentMs)
+    if (silentMs > hungMsMax) return 'hung'
+    const { state: word } = last.status
+    // Of a node that would not serve anyway, its own word says more.
+    const wouldServe = word === 'serving' || word === 'catching_up'
+    return silentMs > silentMsMax && wouldServe ? 'silent' : word
   }
+
+  const noteNow = () => last?.status.note ?? (ready ? undefined : failure)
 
   const look = () => {
     const now = state()
     if (now === told) return
     told = now
-    const note = last?.status.note
+    const note = noteNow()
     report({ event: 'node', id: name, state: now, ...(note === undefined ? {} : { note }) })
     slot.onChange()
   }
 
   const onMessage = (message: ChildMessage) => {
     if (message.type === 'progress') report({ event: 'progress', node: name, text: message.text })
-    if (message.type === 'fatal') report({ event: 'progress', node: name, text: message.message })
+    if (message.type === 'fatal') {
+      failure = message.message
+      report({ event: 'progress', node: name, text: message.message })
+    }
     if (message.type === 'ready') {
       ready = true
+      failure = undefined
       postgresPid = message.postgresPid
     }
     if (message.type === 'status') {
@@ -96,6 +109,11 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
     configPath,
     logFile: `${folder}/agent.log`,
     stopBy: 'message',
+    onLaunch: () => {
+      // Also again and again: a user may have removed the folder to have the node made anew.
+      makeNodeFolder(cluster.dir, id)
+      writeJson(configPath, agentConfig(slot, folder))
+    },
     onMessage,
     onStart: (pid) => {
       writePidFile(cluster.dir, name, pid, configPath)
@@ -108,8 +126,11 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
       last = undefined
       ready = false
       postgresPid = null
-      if (!wanted)
+      if (wanted) failure = undefined
+      else {
+        failure ??= how
         report({ event: 'progress', node: name, text: `agent ended unexpectedly (${how}), starting it again` })
+      }
       look()
     },
   })
@@ -121,8 +142,6 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   const startOnce = async () => {
     const before = downs
     await endLeftover(paths.pgData(id))
-    makeNodeFolder(cluster.dir, id)
-    writeJson(configPath, agentConfig(slot, folder))
     if (downs !== before) throw new AllwriteError('cancelled', `the start of ${name} was cancelled`)
     await child.start()
   }
@@ -152,7 +171,7 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
     },
     status(journalPosition) {
       const position = last?.status.position ?? 0
-      const note = last?.status.note
+      const note = noteNow()
       return {
         id: name,
         url,

@@ -14,6 +14,7 @@ export interface UpOptions {
   readonly pgBin: string | null
   readonly journalRetainBytes: number | undefined
   readonly journalCapBytes: number | undefined
+  readonly journalSegmentBytes: number | undefined
   readonly tlsCert: string | null
   readonly tlsKey: string | null
   readonly logLevel: string

@@ -16,10 +16,10 @@ const againMs = 50
  * @throws AllwriteError configuration, naming the first port that can't be listened on
  */
 export async function requireFreePorts(host: string, ports: readonly number[], patienceMs = 0): Promise<void> {
-  const until = Date.now() + patienceMs
+  const until = performance.now() + patienceMs
   for (const port of ports) {
     let code = await tryPort(host, port)
-    while (code === 'EADDRINUSE' && Date.now() < until) {
+    while (code === 'EADDRINUSE' && performance.now() < until) {
       await delay(againMs)
       code = await tryPort(host, port)
     }

@@ -6,7 +6,7 @@
 import { nodeNumbers, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
 import type { AgentState } from './ipc.ts'
 
-/** An agent's own word; or `down`: not running; `silent`, later `hung`: running, but says nothing. */
+/** An agent's own word; or `down`: not running; `silent`, later `hung`: it runs, but it or its server says nothing. */
 export type NodeState = AgentState | 'down' | 'silent' | 'hung'
 
 export interface NodeStatus {

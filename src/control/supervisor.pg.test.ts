@@ -35,6 +35,7 @@ beforeEach(async () => {
     pgBin: null,
     journalRetainBytes: undefined,
     journalCapBytes: undefined,
+    journalSegmentBytes: undefined,
     tlsCert: null,
     tlsKey: null,
     logLevel: 'info',

@@ -114,6 +114,7 @@ async function startLocked(
     socketPath: sockets.journal,
     ...(options.journalRetainBytes === undefined ? {} : { retainBytes: options.journalRetainBytes }),
     ...(options.journalCapBytes === undefined ? {} : { capBytes: options.journalCapBytes }),
+    ...(options.journalSegmentBytes === undefined ? {} : { segmentBytes: options.journalSegmentBytes }),
   })
   const sendNodes = () => {
     const states = slots.map((slot) => slot.status(0).state)
@@ -297,6 +298,7 @@ function helperProcess(
     onStart: (pid) => writePidFile(cluster.dir, name, pid, configPath),
     onMessage: (message) => {
       if (message.type === 'ready') onReady?.()
+      if (message.type === 'fatal') report({ event: 'progress', text: `${name}: ${message.message}` })
     },
     onEnd: (how, wanted) => {
       removePidFile(cluster.dir, name)

@@ -21,6 +21,8 @@ import { defaultIterations } from '../wire/pgwire/scram.ts'
 
 /** Client sessions of one node; PostgreSQL's max_connections is above it. */
 const sessionsMax = 200
+/** What the log may keep of lines that could not be written. */
+const unwrittenLogBytesMax = 1024 * 1024
 /** A clean stop that takes longer is a hang: the journal has everything. */
 const stopMsMax = 20_000
 
@@ -38,10 +40,17 @@ const run = async (): Promise<void> => {
   const path = process.argv[2]
   if (path === undefined) throw new AllwriteError('configuration', 'usage: agent CONFIG.json')
   const config = readAgentConfig(path)
-  const log = pino(
-    { base: { node: nodeName(config.node) }, level: config.logLevel },
-    pino.destination({ dest: join(config.nodeDir, 'agent.log'), mkdir: true, mode: 0o600, sync: true }),
-  )
+  const logFile = pino.destination({
+    dest: join(config.nodeDir, 'agent.log'),
+    mkdir: true,
+    mode: 0o600,
+    sync: true,
+    maxLength: unwrittenLogBytesMax,
+  })
+  // A log that can't be written, on a full disk, is no reason to end; its lines are dropped.
+  logFile.on('error', () => undefined)
+  process.stderr.on('error', () => undefined)
+  const log = pino({ base: { node: nodeName(config.node) }, level: config.logLevel }, logFile)
   let running: RunningNode | undefined
   let sessions: Sessions | undefined
   let ending = false
@@ -92,6 +101,7 @@ const run = async (): Promise<void> => {
       journalPosition: now?.journalPosition ?? 0,
       postgresPid: now?.postgresPid ?? null,
       sessions: sessions?.count ?? 0,
+      serverSilentMs: now?.serverSilentMs ?? 0,
       ...(now?.note === undefined ? {} : { note: now.note }),
     })
   }
@@ -120,7 +130,8 @@ const run = async (): Promise<void> => {
     log,
     onFatal: fail,
     onProgress: (text) => say({ type: 'progress', text }),
-    now: Date.now,
+    now: () => performance.now(),
+    wallClock: Date.now,
   })
   sessions = await openSessions({
     node: config.node,

@@ -1,7 +1,7 @@
 /**
  * The journal process: holds one journal directory and serves it on a Unix socket.
  *
- * Contract: argv[2] names a JSON file `{dir, socketPath, retainBytes?, capBytes?}`. When it listens it sends its parent
+ * Contract: argv[2] names a JSON file `{dir, socketPath, retainBytes?, capBytes?, segmentBytes?}`. When it listens it sends its parent
  * `{type: 'ready'}`. Ends with status 0 on SIGTERM, SIGINT, or when its parent goes; with 1 after any failure: it never
  * goes on after a failed write or sync. It may be killed at any moment; what it answered is on disk.
  *
@@ -20,17 +20,24 @@ interface JournalConfig {
   readonly socketPath: string
   readonly retainBytes?: number
   readonly capBytes?: number
+  readonly segmentBytes?: number
 }
 
 const readConfig = (path: string | undefined): JournalConfig => {
   if (path === undefined) throw new AllwriteError('configuration', 'usage: journal CONFIG.json')
   const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
   const fields: Record<string, unknown> = typeof value === 'object' && value !== null ? { ...value } : {}
-  const { dir, socketPath, retainBytes, capBytes } = fields
+  const { dir, socketPath, retainBytes, capBytes, segmentBytes } = fields
   if (typeof dir !== 'string' || typeof socketPath !== 'string') {
     throw new AllwriteError('configuration', `${path}: "dir" and "socketPath" must be strings`)
   }
-  return { dir, socketPath, ...bytes('retainBytes', retainBytes), ...bytes('capBytes', capBytes) }
+  return {
+    dir,
+    socketPath,
+    ...bytes('retainBytes', retainBytes),
+    ...bytes('capBytes', capBytes),
+    ...bytes('segmentBytes', segmentBytes),
+  }
 }
 
 const bytes = (name: string, value: unknown): Record<string, number> => {
@@ -75,7 +82,12 @@ const run = async (): Promise<void> => {
   process.send?.({ type: 'ready' })
 }
 
+// Where even the log has no room, the journal goes on: it says the same to whom it refuses.
+process.stderr.on('error', () => undefined)
 run().catch((error: unknown) => {
   log('error', `journal: ${describe(error)}`)
-  process.exit(1)
+  const end = (): void => process.exit(1)
+  if (process.send === undefined) end()
+  // What started us shows it to whoever waits for the start.
+  else process.send({ type: 'fatal', message: describe(error) }, end)
 })

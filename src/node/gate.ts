@@ -9,7 +9,9 @@ import type { NodeLog } from './node.ts'
 import type { Executor } from './order/executor.ts'
 import type { OrderTracker } from './order/order-tracker.ts'
 import { createTailReader } from './order/tail-reader.ts'
+import { processActivity } from '../postgres/index.ts'
 import { createPauseWatch } from './pause-watch.ts'
+import { createServerWatch, silentMs, type Probe, type ServerWatch } from './server-watch.ts'
 import type { NodeGate } from './session/contract.ts'
 import type { Submissions } from './submissions.ts'
 
@@ -23,18 +25,26 @@ export interface GateOptions {
   readonly submissions: Submissions
   readonly journal: Journal
   readonly isServing: () => boolean
+  readonly probes: readonly Probe[]
   readonly closing: AbortSignal
   readonly log: NodeLog
 }
 
 export interface Gate extends NodeGate {
+  readonly serverWatch: ServerWatch
+  /** Sets what is done when the server has been silent for so long that its sessions are given up. */
+  onHung(listener: () => void): void
   close(): void
 }
 
 export const createGate = (options: GateOptions): Gate => {
-  const { tracker, executor, capture, submissions, closing } = options
+  const { tracker, executor, capture, submissions, closing, log } = options
   const readTail = createTailReader(options.journal)
-  const catchUp = async (signal: AbortSignal): Promise<void> => tracker.whenApplied(await readTail(signal), signal)
+  // In this order: what is committed while the server does not answer counts too.
+  const catchUp = async (signal: AbortSignal): Promise<void> => {
+    await serverWatch.whenAnswering(signal)
+    await tracker.whenApplied(await readTail(signal), signal)
+  }
   /** Not by AbortSignal.any with AbortSignal.timeout: Node 20 may collect the latter before it fires. */
   const catchUpInTime = async (): Promise<void> => {
     const giveUp = new AbortController()
@@ -52,7 +62,22 @@ export const createGate = (options: GateOptions): Gate => {
     now: () => performance.now(),
     catchUp: catchUpInTime,
     onPause: (ms) =>
-      options.log.warn({ ms: Math.round(ms) }, 'this process was paused: nothing is read until it has caught up'),
+      log.warn({ ms: Math.round(ms) }, 'this process was paused: nothing is read until it has caught up'),
+  })
+  let giveUpSessions = (): void => undefined
+  const serverWatch = createServerWatch({
+    probes: options.probes,
+    now: () => performance.now(),
+    activity: processActivity,
+    onSilent: (part) => log.warn({ part }, 'PostgreSQL does not answer: nothing is read from it'),
+    onHung: (part) => {
+      log.error({ part }, 'PostgreSQL still does not answer: the sessions of this node are given up')
+      giveUpSessions()
+    },
+    onAnswer: (part, ms) => {
+      log.warn({ part, ms: Math.round(ms) }, 'PostgreSQL answers again: nothing is read until the node has caught up')
+      pauseWatch.stale()
+    },
   })
   return {
     applied: () => tracker.applied,
@@ -60,7 +85,7 @@ export const createGate = (options: GateOptions): Gate => {
     whenApplied: (position, signal) => tracker.whenApplied(position, signal),
     catchUp,
     get paused() {
-      return pauseWatch.paused
+      return pauseWatch.paused || serverWatch.silentMs >= silentMs
     },
     walPassed: () => capture.passed,
     captureNonce: () => capture.nonce(),
@@ -68,8 +93,16 @@ export const createGate = (options: GateOptions): Gate => {
     submit: (submission) => submissions.submit(submission),
     register: (participant) => submissions.register(participant),
     get serving() {
-      return options.isServing()
+      // A login would wait for the server as well.
+      return options.isServing() && serverWatch.silentMs < silentMs
     },
-    close: () => pauseWatch.close(),
+    serverWatch,
+    onHung(listener) {
+      giveUpSessions = listener
+    },
+    close() {
+      pauseWatch.close()
+      serverWatch.close()
+    },
   }
 }

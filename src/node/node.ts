@@ -29,13 +29,14 @@ import { createBlockerWatch } from './apply/blockers.ts'
 import { heartbeatBatch } from './apply/heartbeat.ts'
 import { createPublisher, type ApplyBatch } from './apply/publisher.ts'
 import { onlyRow } from './apply/only-row.ts'
-import { createSqlApplier, sqlOriginName } from './apply/sql-applier.ts'
+import { createSqlApplier, isAboutData, sqlOriginName } from './apply/sql-applier.ts'
 import { startCapture, type Capture } from './capture/capture.ts'
 import { buildUnwritten, buildWriteset } from './capture/writeset.ts'
 import { statementOf } from './capture/statement-row.ts'
 import { statementsFor } from './catalog/ddl.ts'
 import { installSchema } from './catalog/install.ts'
 import { ensureOwned, serverIdentity } from '../postgres/index.ts'
+import { startHousekeeping } from './housekeeping.ts'
 import { createInspector } from './inspector.ts'
 import { adoptCopy } from './join/adopt.ts'
 import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
@@ -45,7 +46,7 @@ import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
-import { createGate } from './gate.ts'
+import { createGate, type Gate } from './gate.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
 import { discontinuity } from './recovery/continuation.ts'
 import { continueLineage } from './recovery/lineage.ts'
@@ -63,20 +64,18 @@ import {
   type ServerOptions,
 } from './server.ts'
 import { connectBackend } from './session/backend.ts'
-import type { Conflict, NodeGate } from './session/contract.ts'
+import type { Conflict } from './session/contract.ts'
 import {
   createStatementClassifier,
   loadParser,
   nothingHarmless,
   type StatementClassifier,
 } from './session/statement/index.ts'
+import { createServerProbes } from './server-probes.ts'
 import { createSubmissions } from './submissions.ts'
 
 /** Names the publisher's socket, in libpq's way. */
 const publisherPort = 5433
-/** Own groups in a row after which the worker's origin is moved on, and the time after which it is anyway (RULES 10). */
-const heartbeatPositions = 4_096
-const housekeepingMs = 1_000
 /** How long a transaction waits for the schema change that it has met, ms. Reading the catalog takes some 20. */
 const schemaSettledMsMax = 500
 /** Between two questions for the apply worker's pid, ms. */
@@ -103,7 +102,10 @@ export interface NodeOptions {
   readonly log: NodeLog
   readonly onFatal: (error: Error) => void
   readonly onProgress: (text: string) => void
+  /** Monotonic, ms. */
   readonly now: () => number
+  /** Unix time, ms: for what is shown, nothing is decided by it. */
+  readonly wallClock: () => number
 }
 
 export interface NodeLog {
@@ -118,11 +120,13 @@ export interface NodeStatus {
   /** The last entry of the journal that this node has seen. */
   readonly journalPosition: Position
   readonly postgresPid: number
+  /** For how long its server has not answered, ms. */
+  readonly serverSilentMs: number
   readonly note: string | undefined
 }
 
 export interface RunningNode {
-  readonly gate: NodeGate
+  readonly gate: Gate
   readonly server: LocalServer
   readonly classifier: StatementClassifier
   readonly schema: SchemaCache
@@ -241,7 +245,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     slot: 'allwrite',
     publication: 'allwrite',
     spoolDir,
-    now: options.now,
+    wallClock: options.wallClock,
     onLost: fatal,
     onTripwire: (what, xid) => inconsistent(what, { xid }),
     onCommit: (transaction) => {
@@ -293,7 +297,8 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     try {
       await applier.apply(position, records)
     } catch (error) {
-      inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error, position })
+      if (!isAboutData(error)) fatal(AllwriteError.from(error, 'postgres'))
+      else inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error, position })
       // The order stands still here for good: nothing behind it may be applied.
       await new Promise(() => undefined)
     } finally {
@@ -322,7 +327,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     socketPath: publisherSocket,
     user: name,
     start,
-    now: options.now,
+    wallClock: options.wallClock,
     onApplied: (position) => executor.applied(position),
     onConnected: findWorker,
     onPoison,
@@ -380,29 +385,17 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     stillOpen: (pid, xid) => inspector.stillOpen(pid, xid),
   })
 
-  /** What a restart would begin with: the worker's origin. Kept up to date by looking, once a second. */
-  let originAt = start
-  const housekeeping = async (): Promise<void> => {
-    originAt = await originPosition(adminQuery, [origin, sqlOriginName])
-    const needed = Math.min(originAt - windowDefault, (chunks.oldest() ?? originAt) - 1)
-    journal.report(node, toPosition(Math.max(0, needed)))
-    if (tracker.applied - originAt > heartbeatPositions || (tracker.applied > originAt && executor.queued === 0)) {
-      executor.heartbeat()
-    }
-    const conflicts = await inspector.applyConflicts()
-    if (conflicts > conflictsBefore) inconsistent('the apply worker met rows that differ', { conflicts })
-  }
-  const conflictsBefore = await inspector.applyConflicts()
-  let busy = false
-  const timer = setInterval(() => {
-    if (busy) return
-    busy = true
-    housekeeping()
-      .catch((error: unknown) => log.warn({ err: error }, 'housekeeping failed'))
-      .finally(() => {
-        busy = false
-      })
-  }, housekeepingMs)
+  const housekeeping = await startHousekeeping({
+    node,
+    journal,
+    origin: () => originPosition(adminQuery, [origin, sqlOriginName]),
+    tracker,
+    chunks,
+    executor,
+    inspector,
+    onConflicts: (conflicts) => inconsistent('the apply worker met rows that differ', { conflicts }),
+    log,
+  })
 
   const guarded = (work: Promise<void>): void => {
     work.catch((error: unknown) => {
@@ -451,9 +444,19 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     submissions,
     journal,
     isServing: () => state === 'serving',
+    probes: await createServerProbes({
+      server,
+      dataDir: options.server.dataDir,
+      capture,
+      capturePid: captureBackend.pid,
+      publisher,
+      workerPid: () => workerPid,
+      onFolderGone: () => fatal(new AllwriteError('unavailable', 'the data folder was removed')),
+    }),
     closing: closing.signal,
     log,
   })
+  const { serverWatch } = gate
 
   return {
     gate,
@@ -466,14 +469,15 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       position: tracker.applied,
       journalPosition,
       postgresPid: server.postgres.pid,
-      note,
+      serverSilentMs: Math.round(serverWatch.silentMs),
+      note: note ?? (serverWatch.silentPart && `PostgreSQL does not answer (${serverWatch.silentPart})`),
     }),
     open() {
       if (state === 'catching_up') state = 'serving'
     },
     async stop() {
       state = 'stopping'
-      clearInterval(timer)
+      housekeeping.close()
       gate.close()
       blockers.close()
       closing.abort()

@@ -14,6 +14,8 @@ export const pausedMs = 1_250
 export interface PauseWatch {
   /** Paused, and not caught up since. Looks at the clock itself: what woke the process may be told before any timer. */
   readonly paused: boolean
+  /** What the node holds is old for another reason: as after a pause. */
+  stale(): void
   close(): void
 }
 
@@ -38,6 +40,10 @@ export const createPauseWatch = (options: PauseWatchOptions): PauseWatch => {
     lastTick = at
     if (ms < pausedMs) return
     options.onPause(ms)
+    stale()
+  }
+
+  const stale = (): void => {
     if (paused) return
     paused = true
     void catchUp()
@@ -61,6 +67,7 @@ export const createPauseWatch = (options: PauseWatchOptions): PauseWatch => {
       if (now() - lastTick >= pausedMs) look()
       return paused
     },
+    stale,
     close() {
       closed = true
       clearInterval(timer)

@@ -62,6 +62,8 @@ const settingsOf = (options: ServerOptions): Record<string, string> => ({
   wal_retrieve_retry_interval: '100ms',
   // The agent ends with its server and starts both anew: a recovery of the server's own would only be cut short.
   restart_after_crash: 'off',
+  // Of the apply worker's, whose publisher's death is seen by its socket: this one would go by a clock that may jump.
+  wal_receiver_timeout: '0',
   password_encryption: 'scram-sha-256',
 })
 
@@ -83,6 +85,8 @@ export interface AgentConnectionOptions {
   /** Shown in pg_stat_activity. */
   readonly name: string
   readonly onLost: () => void
+  /** Bound of the login, and of each answer, ms; without it they are waited for as long as the server lives. */
+  readonly answerMsMax?: number
 }
 
 /** A new connection to a server as the agent's role. */
@@ -94,6 +98,9 @@ export const connectAsAgent = async (options: AgentConnectionOptions): Promise<p
     password: options.agentPassword,
     database: options.database,
     application_name: `allwrite ${options.name}`,
+    ...(options.answerMsMax === undefined
+      ? {}
+      : { connectionTimeoutMillis: options.answerMsMax, query_timeout: options.answerMsMax }),
     options: Object.entries(parameters)
       .map(([key, value]) => `-c ${key}=${value.replaceAll(' ', '\\ ')}`)
       .join(' '),

@@ -4,6 +4,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type pg from 'pg'
 import type { NodeId } from '../core/ids.ts'
 import { xid as toXid } from '../core/ids.ts'
@@ -107,7 +108,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   }, pollIntervalMs)
 
   const functions = await functionsOf(grantClient)
-  const sessions = new Set<Session>()
+  const sessions = new Map<Session, Socket>()
   const onSession = (start: SessionStart): void => {
     const session = runSession(
       { ...start, consistencyUnknown: true },
@@ -132,9 +133,13 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       },
     )
     start.setCancel(() => session.cancel())
-    sessions.add(session)
+    sessions.set(session, start.client)
     void session.closed.then(() => sessions.delete(session))
   }
+  // As if they had left: what is submitted goes its way, everything else is rolled back when the server goes on.
+  running.gate.onHung(() => {
+    for (const client of sessions.values()) client.destroy()
+  })
 
   const listener: Listener = await listen({
     host: options.host,
@@ -164,8 +169,8 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     async close() {
       clearInterval(pollTimer)
       await listener.close()
-      for (const session of sessions) session.end()
-      const all = Promise.all([...sessions].map((session) => session.closed))
+      for (const session of sessions.keys()) session.end()
+      const all = Promise.all([...sessions.keys()].map((session) => session.closed))
       await Promise.race([all, new Promise((resolve) => setTimeout(resolve, closeMsMax).unref())])
     },
   }

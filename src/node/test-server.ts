@@ -98,7 +98,7 @@ export const startTestServer = async (): Promise<TestServer> => {
         slot: 'allwrite',
         publication: 'allwrite',
         spoolDir,
-        now: Date.now,
+        wallClock: Date.now,
         onLost: () => undefined,
         onTripwire: () => undefined,
         onCommit: () => undefined,

@@ -65,8 +65,8 @@ export async function endLeftover(dataDir: string, options: { readonly kill?: bo
     }
     if (await goneWithin(dataDir, quitWithinMsMax)) return true
   }
-  const deadline = Date.now() + killWithinMsMax
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + killWithinMsMax
+  while (performance.now() < deadline) {
     // Again and again: a postmaster that is not dead yet may have started another child meanwhile.
     for (const pid of processesOf(dataDir)) signal(pid, 'SIGKILL')
     if (await goneWithin(dataDir, 500)) return true
@@ -78,7 +78,7 @@ export async function endLeftover(dataDir: string, options: { readonly kill?: bo
 }
 
 async function goneWithin(dataDir: string, ms: number): Promise<boolean> {
-  const deadline = Date.now() + ms
+  const deadline = performance.now() + ms
   let watched = processesOf(dataDir)
   for (;;) {
     watched = watched.filter(processAlive)
@@ -86,7 +86,7 @@ async function goneWithin(dataDir: string, ms: number): Promise<boolean> {
       watched = processesOf(dataDir).filter(processAlive)
       if (watched.length === 0) return true
     }
-    if (Date.now() >= deadline) return false
+    if (performance.now() >= deadline) return false
     await delay(lookEveryMs)
   }
 }

@@ -22,6 +22,21 @@ export function processStart(pid: number): string | undefined {
   return statFields(pid)?.[19]
 }
 
+/** What the kernel knows of a process's doing. */
+export interface ProcessActivity {
+  /** It has the CPU, or waits for it. */
+  readonly runnable: boolean
+  /** CPU time that it has used, in ticks of 10 ms. */
+  readonly ticks: number
+}
+
+/** Undefined if it is gone, or the system does not tell. */
+export function processActivity(pid: number): ProcessActivity | undefined {
+  const fields = statFields(pid)
+  // utime and stime, fields 14 and 15 of proc(5).
+  return fields && { runnable: fields[0] === 'R', ticks: Number(fields[11]) + Number(fields[12]) }
+}
+
 /** The process's arguments (world-readable); empty if it is gone. */
 export function processCommand(pid: number): readonly string[] {
   const text = readText(`/proc/${pid}/cmdline`)

@@ -74,7 +74,7 @@ const lockedWords = /lock file ".*" already exists|pre-existing shared memory bl
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   prepare(options)
-  const retryUntil = Date.now() + lockedRetryMsMax
+  const retryUntil = performance.now() + lockedRetryMsMax
   for (;;) {
     dropStaleLocks(options.dataDir, socketPath(options.socketDir, options.port))
     if (processesOf(options.dataDir).length === 0) dropHalfRemovedSlots(options.dataDir)
@@ -85,7 +85,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     await endStarted(options, started)
     if (options.signal?.aborted) throw new AllwriteError('cancelled', 'start of PostgreSQL cancelled')
     const words = tailOf(options.logFile, logStart)
-    if (failure === 'ended' && lockedWords.test(words) && Date.now() < retryUntil) {
+    if (failure === 'ended' && lockedWords.test(words) && performance.now() < retryUntil) {
       await delay(100)
       continue
     }
@@ -173,14 +173,14 @@ function launch(options: PostgresOptions): Started {
 }
 
 async function whenReady(options: PostgresOptions, started: Started): Promise<undefined | 'ended' | 'silent'> {
-  const deadline = Date.now() + (options.readyWithinMs ?? 600_000)
+  const deadline = performance.now() + (options.readyWithinMs ?? 600_000)
   const socket = socketPath(options.socketDir, options.port)
   for (let waitMs = 5; ; waitMs = Math.min(waitMs * 1.5, 100)) {
     if (started.ended()) {
       await started.exited
       return 'ended'
     }
-    if (options.signal?.aborted || Date.now() > deadline) return 'silent'
+    if (options.signal?.aborted || performance.now() > deadline) return 'silent'
     if ((await probe(socket)) === 'ready' && !started.ended()) return undefined
     await Promise.race([delay(waitMs), started.exited])
   }

@@ -88,13 +88,13 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
   const openSession = async (client: Socket, first: Buffer) => {
     const tried = new Set<number>()
     for (;;) {
-      const node = routes.pick(tried, Date.now())
+      const node = routes.pick(tried, performance.now())
       if (!node) return refuse(client, noNodeServes)
       tried.add(node.id)
       const upstream = await connectTo(node)
       if (client.destroyed) return void upstream?.destroy()
       if (upstream) return forward(client, upstream, first)
-      routes.failed(node.id, Date.now())
+      routes.failed(node.id, performance.now())
     }
   }
 

@@ -20,10 +20,12 @@ import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
 import { Client } from 'pg'
 import { fieldsOf } from './errors.ts'
+import type { FakeClock } from './fake-clock.ts'
 import { startPlainServer } from './plain-server.ts'
 import { freePorts } from './ports.ts'
 import { familyOf, isAlive, processesOf, signal } from './processes.ts'
 import { run } from './tools.ts'
+import { mountDisk, type SmallDisk } from './small-disk.ts'
 import { until } from './wait.ts'
 
 /** `bin/allwrite` of this checkout (compiled, this file is dist/testing/cluster.js); ALLWRITE_BIN names another. */
@@ -52,12 +54,26 @@ export interface NodeStatus {
   readonly lag: number
   readonly agentPid: number | null
   readonly postgresPid: number | null
+  /** Why it is as it is, where there is something to say. */
+  readonly note?: string
+}
+
+/** A node's state as the supervisor told it, at once when it changed. */
+export interface StateChange {
+  readonly id: string
+  readonly state: string
+  /** performance.now(), ms. */
+  readonly at: number
 }
 
 export interface ClusterOptions {
   readonly nodes?: number
   /** Off by default: tests of crashes of processes do not need it, only a crash of the machine would. */
   readonly fsync?: boolean
+  /** Folders below the data folder that get a file system of their own, and its size, MiB: see {@link mountDisk}. */
+  readonly disks?: Readonly<Record<string, number>>
+  /** The wall clock that all processes look at. */
+  readonly clock?: FakeClock
   /** More arguments of `allwrite up`. */
   readonly args?: readonly string[]
   readonly readyMsMax?: number
@@ -80,8 +96,14 @@ export interface Cluster extends AsyncDisposable {
   /** A connected client of node `number`; the caller ends it. */
   connect(number: number): Promise<Client>
   status(): Promise<readonly NodeStatus[]>
+  /** What was told of the nodes' states so far; grows. */
+  readonly changes: readonly StateChange[]
   /** Runs another command of `allwrite` on this folder, such as `['kill', 'n2']`; rejects unless it exits with 0. */
   command(args: readonly string[]): Promise<string>
+  /** As in the options. */
+  readonly clock: FakeClock | undefined
+  /** The file systems that the options asked for, by folder. */
+  readonly disks: ReadonlyMap<string, SmallDisk>
   /** Process id of the journal. */
   journalPid(): number
   /** SIGKILL to the supervisor and every process of the cluster; resolves when all are gone. */
@@ -98,7 +120,10 @@ interface ReadyEvent {
   readonly nodes: readonly NodeInfo[]
 }
 
-type SupervisorEvent = ReadyEvent | { readonly event: 'progress' | 'node' | 'stopped' }
+type SupervisorEvent =
+  | ReadyEvent
+  | { readonly event: 'node'; readonly id: string; readonly state: string }
+  | { readonly event: 'progress' | 'stopped' }
 
 interface Running {
   readonly child: ChildProcess
@@ -108,8 +133,21 @@ interface Running {
 /** Lines of output kept for the message of a failed start. */
 const outputLinesMax = 60
 
-const launch = async (bin: string, dir: string, args: readonly string[], readyMsMax: number): Promise<Running> => {
-  const child = spawn(bin, ['up', '--data', dir, '--json', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+interface LaunchOptions {
+  readonly bin: string
+  readonly dir: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly readyMsMax: number
+  /** Gets what is told of the nodes. */
+  readonly changes: StateChange[]
+}
+
+const launch = async ({ bin, dir, args, env, readyMsMax, changes }: LaunchOptions): Promise<Running> => {
+  const child = spawn(bin, ['up', '--data', dir, '--json', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   const lines: string[] = []
   const keep = (line: string): void => {
     lines.push(line)
@@ -122,6 +160,7 @@ const launch = async (bin: string, dir: string, args: readonly string[], readyMs
     keep(line)
     const event: SupervisorEvent = JSON.parse(line)
     if (event.event === 'ready') ready = event
+    if (event.event === 'node') changes.push({ id: event.id, state: event.state, at: performance.now() })
   })
   createInterface({ input: child.stderr }).on('line', keep)
   child.once('error', (error) => (ended = error.message))
@@ -184,14 +223,29 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   // The endpoint is at the base, nodes at base + 11 …; all between belong to the cluster.
   const basePort = await freePorts(11 + nodeCount)
   const fixed = ['--nodes', String(nodeCount), '--base-port', String(basePort)]
-  const args = [...fixed, '--fsync', options.fsync === true ? 'on' : 'off', ...(options.args ?? [])]
+  const args = [
+    ...fixed,
+    '--fsync',
+    options.fsync === true ? 'on' : 'off',
+    ...(options.clock?.args ?? []),
+    ...(options.args ?? []),
+  ]
   const readyMsMax = options.readyMsMax ?? 120_000
   const bin = options.bin ?? allwriteBin
+  const changes: StateChange[] = []
+  const launching: LaunchOptions = { bin, dir, args, env: options.clock?.env ?? {}, readyMsMax, changes }
+  const disks = new Map<string, SmallDisk>()
   let running: Running
   try {
+    // A folder that holds other things than a cluster's is refused.
+    if (options.disks) mkdirSync(join(dir, 'run'), { recursive: true, mode: 0o711 })
+    for (const [folder, mebibytes] of Object.entries(options.disks ?? {})) {
+      disks.set(folder, mountDisk(join(dir, folder), mebibytes))
+    }
     if (options.from !== undefined) copyParts(dir, options.from)
-    running = await launch(bin, dir, args, readyMsMax)
+    running = await launch(launching)
   } catch (error) {
+    for (const disk of disks.values()) disk.unmount()
     rmSync(root, { recursive: true, force: true })
     throw error
   }
@@ -228,6 +282,9 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       const status: { readonly nodes: readonly NodeStatus[] } = JSON.parse(await command(['status', '--json']))
       return status.nodes
     },
+    changes,
+    clock: options.clock,
+    disks,
     command,
     journalPid: () => {
       const journal = familyOf([running.child.pid ?? 0]).find(({ command }) => /main\/journal\.(js|ts)\b/.test(command))
@@ -236,7 +293,8 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     },
     killEverything: () => killAll(dir, running.child.pid),
     restart: async () => {
-      running = await launch(bin, dir, args, readyMsMax)
+      if (options.from !== undefined) copyParts(dir, options.from)
+      running = await launch(launching)
     },
     stop,
     [Symbol.asyncDispose]: async () => {
@@ -246,6 +304,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
         left = processesOf(dir).map(({ pid, command }) => `${pid} ${command}`)
       } finally {
         await killAll(dir, running.child.pid)
+        for (const disk of disks.values()) disk.unmount()
         rmSync(root, { recursive: true, force: true })
       }
       if (left.length > 0) throw new Error(`allwrite left processes behind:\n${left.join('\n')}`)
@@ -278,6 +337,9 @@ const startControl = async (nodeCount: number): Promise<Cluster> => {
           postgresPid,
         })),
       ),
+    changes: [],
+    clock: undefined,
+    disks: new Map(),
     command: notHere,
     journalPid: notHere,
     killEverything: notHere,

@@ -12,15 +12,16 @@ import type { TestContext } from 'node:test'
 import { runWorkload as run, targetOf } from '#testing/chaos/run.ts'
 import { startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
+import { kills } from '#testing/faults.ts'
 import { createRandom, testSeed } from '#testing/random.ts'
 import { testSeconds } from '#testing/wait.ts'
 import type { Verdict, Workload } from '#testing/workloads/contract.ts'
 
-/** Length of a workload's smoke, s, with and without faults; ALLWRITE_TEST_SECONDS for the long run. */
+/** Length of a workload's smoke, s, with and without faults; ALLWRITE_TEST_SECONDS for longer. */
 const smokeSeconds = { kill: 8, calm: 5 }
 
 export interface ChaosOptions {
-  /** Kill agents and servers while the workload runs; never on the control. */
+  /** Agents and servers are killed while the workload runs. Never on the control; all faults that there are: `npm run chaos`. */
   readonly kill?: boolean
 }
 
@@ -50,7 +51,7 @@ export const runWorkload = async (
   const seed = testSeed()
   const seconds = testSeconds(kill ? smokeSeconds.kill : smokeSeconds.calm)
   context.diagnostic(`${workload.name}: ALLWRITE_TEST_SEED=${seed}, ${seconds} s`)
-  const { verdict, strikes, divergence } = await run(targetOf(cluster), workload, {
+  const { verdict, strikes, divergence } = await run(targetOf(cluster, kills), workload, {
     random: createRandom(seed),
     signal: AbortSignal.timeout(seconds * 1000),
     faultEveryMs: kill ? undefined : false,

@@ -1,7 +1,7 @@
 /**
  * The smaller workloads, one after the other on one cluster, without faults: a few seconds of each, to find what needs no fault.
  *
- * The long run, with `kill -9` of a random agent or server every five seconds if wanted:
+ * The long run, with a random fault every five seconds if wanted:
  *
  *     ALLWRITE_TEST_SECONDS=300 ALLWRITE_TEST_KILL=1 node --test dist/test/chaos/workloads.test.js
  *

@@ -32,9 +32,10 @@ export function addStop(program: Command): void {
 }
 
 async function ended(pid: number): Promise<void> {
-  const deadline = Date.now() + stopWithinMsMax
+  const deadline = performance.now() + stopWithinMsMax
   while (processAlive(pid)) {
-    if (Date.now() > deadline) throw new AllwriteError('unavailable', `the supervisor, process ${pid}, does not end`)
+    if (performance.now() > deadline)
+      throw new AllwriteError('unavailable', `the supervisor, process ${pid}, does not end`)
     await delay(50)
   }
 }

@@ -62,6 +62,9 @@ export function addUp(program: Command, programs: Programs, done: (exitCode: num
     )
     .addOption(checkedOption('--journal-cap <size>', 'largest size of the journal', 'ALLWRITE_JOURNAL_CAP', parseSize))
     .addOption(
+      checkedOption('--journal-segment <size>', 'size of a file of the journal', 'ALLWRITE_JOURNAL_SEGMENT', parseSize),
+    )
+    .addOption(
       new Option('--pg-bin <dir>', 'programs of your own PostgreSQL 17 or newer ("path": from PATH)').env(
         'ALLWRITE_PG_BIN',
       ),
@@ -104,6 +107,7 @@ function readOptions(fields: Readonly<Record<string, unknown>>): UpOptions {
     pgBin: text('pgBin') === 'path' ? 'path' : path('pgBin'),
     journalRetainBytes: number('journalRetain'),
     journalCapBytes: number('journalCap'),
+    journalSegmentBytes: number('journalSegment'),
     tlsCert: path('tlsCert'),
     tlsKey: path('tlsKey'),
     logLevel: text('logLevel') ?? defaults.logLevel,
@@ -117,7 +121,7 @@ async function up(options: UpOptions, json: boolean, programs: Programs): Promis
     : prettyReporter((text) => void terminal.write(text), {
         color: wantsColor(terminal),
         secrets: terminal.isTTY,
-        startedAt: Date.now(),
+        startedAt: performance.now(),
       })
   // A reader of our events that goes away must not end the cluster with EPIPE.
   process.stdout.on('error', () => undefined)

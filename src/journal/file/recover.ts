@@ -14,7 +14,7 @@ import { position as asPosition } from '../../core/ids.ts'
 import { Admissions } from '../admission.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { recordEnd, recordHeaderBytes, recordId, recordIsValid, recordPlace, recordPosition } from './record.ts'
-import { addIndexPoint, listSegments, readBytes, readHeader } from './segment.ts'
+import { addIndexPoint, damagedHint, listSegments, readBytes, readHeader } from './segment.ts'
 import type { Segment } from './segment.ts'
 
 /** Tells what a human may want to know. */
@@ -47,7 +47,7 @@ export const looksTorn = (bytes: Buffer, from: number, to: number): boolean => {
 const corrupt = (position: number, path: string, why: string): AllwriteError =>
   new AllwriteError('journal_corrupt', `journal entry at position ${position} is damaged`, {
     detail: `File ${path}: ${why}.`,
-    hint: 'Restore the journal directory; do not cut it: nodes may have applied what follows.',
+    hint: damagedHint,
   })
 
 /** Throws if what lies in [from, dirty), behind the invalid record of `position`, shows that it was once whole. */

@@ -35,15 +35,17 @@ export class Spare {
     this.#file.catch(() => {})
   }
 
-  /** The prepared file, zero-filled and synced, still without header and name. After a failure the next call tries again. */
+  /** The prepared file, zero-filled and synced, still without header and name. */
   async take(): Promise<DiskFile> {
-    this.prepare()
-    const file = this.#file
+    const prepared = this.#file
     try {
-      return await file!
+      if (prepared !== undefined) return await prepared
+    } catch {
+      // That was when half the segment was full; there may be room by now.
     } finally {
       this.#file = undefined
     }
+    return this.#make()
   }
 
   /** Closes the file, if there is one; the next start deletes it. */

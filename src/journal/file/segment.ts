@@ -69,6 +69,10 @@ export const readBytes = async (file: DiskFile, at: number, length: number): Pro
   return bytes.subarray(0, await file.read(bytes, at))
 }
 
+/** What to do about a journal that is damaged. */
+export const damagedHint =
+  'Do not cut it: nodes may have applied what follows. docs/operating/faults.md says how to go on without it.'
+
 /** @throws AllwriteError journal_corrupt where the header is damaged or not that of `first` */
 export const readHeader = async (
   file: DiskFile,
@@ -81,6 +85,7 @@ export const readHeader = async (
   if (decoded?.header.first !== named) {
     throw new AllwriteError('journal_corrupt', `journal segment of position ${named} has a damaged header`, {
       detail: `File ${path}.`,
+      hint: damagedHint,
     })
   }
   return decoded

@@ -89,6 +89,8 @@ describe('segment store', () => {
     await refusedWith(fill(), 'journal_full')
     const stored = number
     await refusedWith(append(store, number), 'journal_full')
+    // A repeat needs no room, and it is stored: to refuse it would be a wrong answer.
+    assert.deepEqual(await Promise.all([append(store, stored - 1), append(store, 0)]), [stored, 1])
     delete fault.fill
     nowMs += 10_000
     await append(store, number)

@@ -297,7 +297,12 @@ export class Store implements AsyncDisposable {
       hint: `Free space on the file system of ${this.#directory}.`,
       cause: error,
     })
-    for (const { done } of requests) done({ ok: false, error: full })
+    for (const { id, done } of requests) {
+      const verdict = this.#admissions.judge(id)
+      // Nothing is in flight here: what is known is stored, and a repeat of it needs no room. It must not look refused.
+      if (verdict.kind === 'repeat') done({ ok: true, position: verdict.position })
+      else done({ ok: false, error: verdict.kind === 'new' ? full : verdict.error })
+    }
     this.#release()
   }
 

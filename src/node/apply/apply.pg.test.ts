@@ -54,7 +54,7 @@ const startPublisher = async (start: number): Promise<void> => {
     socketPath: server.publisherSocket,
     user: 'n1',
     start: position(start),
-    now: Date.now,
+    wallClock: Date.now,
     onApplied: () => undefined,
     onConnected: () => undefined,
     onPoison: (batch) => poison.push(batch),

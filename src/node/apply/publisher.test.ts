@@ -98,7 +98,7 @@ const setUp = async (start = 0) => {
     socketPath,
     user: 'n1',
     start: position(start),
-    now: () => 0,
+    wallClock: () => 0,
     onApplied: (at) => applied.push(at),
     onConnected: () => undefined,
     onPoison: (batch) => poison.push(batch),

@@ -29,8 +29,6 @@ import { createRelationNames, type RelationNames } from './relation-names.ts'
 const attemptsMax = 3
 /** Socket writes of a large batch are cut at about this size, bytes. */
 const writeBytes = 256 * 1024
-/** A silent publisher for wal_receiver_timeout (60 s) ends the worker. */
-const keepaliveMs = 10_000
 
 /** One PostgreSQL transaction for the worker. */
 export interface ApplyBatch {
@@ -54,6 +52,8 @@ export interface Publisher extends AsyncDisposable {
   /** After DDL: relations are announced again. */
   forgetRelations(): void
   readonly connected: boolean
+  /** Resolves when the worker says anything, which is asked for. Rejects when it goes, or is not there. */
+  ping(): Promise<void>
 }
 
 export interface PublisherOptions {
@@ -63,7 +63,8 @@ export interface PublisherOptions {
   readonly user: string
   /** The position the local server holds at start. */
   readonly start: Position
-  readonly now: () => number
+  /** Unix time, ms: the commit times that `track_commit_timestamp` shows. */
+  readonly wallClock: () => number
   readonly onApplied: (position: Position) => void
   readonly onConnected: () => void
   readonly onPoison: (batch: ApplyBatch) => void
@@ -94,6 +95,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
   let failed: { readonly position: Position; times: number } | undefined
   let poisoned = false
   let closed = false
+  let pinged: Deferred<void> | undefined
 
   const settle = (position: Position): void => {
     if (position <= applied) return
@@ -112,7 +114,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
   const writeBatch = async (batch: ApplyBatch, to: NonNullable<typeof connection>): Promise<void> => {
     const out = new FrameWriter()
     const lsn = lsnOfPosition(batch.position)
-    const time = postgresTimestamp(options.now())
+    const time = postgresTimestamp(options.wallClock())
     const flush = async (): Promise<void> => {
       if (out.byteLength < writeBytes) return
       if (to.socket.destroyed) throw new Error('the apply worker went away')
@@ -122,7 +124,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
     const writing = batch.write(out, to.names, flush)
     if (writing !== undefined) await writing
     writeCommit(out, lsn, time)
-    out.raw(keepalive(lsn, options.now(), true))
+    out.raw(keepalive(lsn, options.wallClock(), true))
     if (!to.socket.destroyed) to.socket.write(out.take())
   }
 
@@ -147,6 +149,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
 
   const streaming = (socket: Socket, start: Lsn): void => {
     connection?.socket.destroy()
+    unanswered()
     const own = { socket, sent: 0, busy: false, names: createRelationNames() }
     connection = own
     // What the worker has, it has: progress that was lost with the connection is learned here.
@@ -168,7 +171,14 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
   }
 
   const lost = (socket: Socket): void => {
-    if (connection?.socket === socket) connection = undefined
+    if (connection?.socket !== socket) return
+    connection = undefined
+    unanswered()
+  }
+
+  const unanswered = (): void => {
+    pinged?.reject(new AllwriteError('unavailable', 'the apply worker went away'))
+    pinged = undefined
   }
 
   const onConnection = (socket: Socket): void => {
@@ -182,8 +192,11 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
     greetWorker(socket, options.user, (start) => {
       const cut = createMessageCutter((type, bytes, at) => {
         // Standby status update: written, flushed, applied. Its third LSN is what is committed.
-        if (type === 0x64 && bytes[at] === 0x72) settle(positionOfLsn(bytes.readBigUInt64BE(at + 17) as Lsn))
-        else if (type === 0x63 || type === 0x58) socket.end()
+        if (type === 0x64 && bytes[at] === 0x72) {
+          pinged?.resolve()
+          pinged = undefined
+          settle(positionOfLsn(bytes.readBigUInt64BE(at + 17) as Lsn))
+        } else if (type === 0x63 || type === 0x58) socket.end()
       })
       socket.on('data', (chunk: Buffer) => {
         try {
@@ -202,9 +215,6 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
   const server: Server = createServer(onConnection)
   server.listen(options.socketPath)
   await once(server, 'listening')
-  const timer = setInterval(() => {
-    connection?.socket.write(keepalive(lsnOfPosition(applied), options.now(), false))
-  }, keepaliveMs)
 
   return {
     send(batch) {
@@ -228,6 +238,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
       // The worker starts anew from its origin, behind which nothing of this batch lies any more.
       connection?.socket.destroy()
       connection = undefined
+      unanswered()
       poisoned = false
       settle(position)
     },
@@ -237,10 +248,16 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
     get connected() {
       return connection !== undefined
     },
+    ping() {
+      if (pinged !== undefined) return pinged.promise
+      const asked = (pinged = deferred<void>())
+      if (connection === undefined) unanswered()
+      else connection.socket.write(keepalive(lsnOfPosition(applied), options.wallClock(), true))
+      return asked.promise
+    },
     async [Symbol.asyncDispose]() {
       if (closed) return
       closed = true
-      clearInterval(timer)
       for (const waiter of idleWaiters) waiter.reject(new AllwriteError('cancelled', 'the publisher ended'))
       idleWaiters = []
       // Also those that are being greeted: the server's close waits for all.

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type pg from 'pg'
+import pg from 'pg'
 import { lsnOfPosition, type Position } from '../../core/ids.ts'
 import { AllwriteError, assert } from '../../core/errors.ts'
 import type { Statement, WritesetRecord } from '../../core/writeset.ts'
@@ -25,6 +25,18 @@ import { rowChangeSql, truncateSql, type SqlStatement } from './row-sql.ts'
 
 /** The origin under which this connection's commits are recorded. */
 export const sqlOriginName = 'allwrite_sql'
+
+/**
+ * SQLSTATEs that say nothing about the data (PostgreSQL, Appendix A): connection lost, rolled back as a deadlock's victim, no
+ * resources (a full disk), intervention of an operator (cancelled, shut down); object in use, lock not available, I/O error.
+ */
+const passing = /^(?:08|40|53|57|55006|55P03|58030)/
+
+/** Whether an apply failed for what the record or the node's rows are: then it would fail again. */
+export const isAboutData = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError
+    ? !passing.test(error.code ?? '08')
+    : error instanceof AllwriteError && error.code === 'postgres'
 
 /** Statements queued at most before they are sent on; bounds memory for a large record. */
 const queuedMax = 500

@@ -15,7 +15,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { deferred } from '../../core/deferred.ts'
+import { deferred, type Deferred } from '../../core/deferred.ts'
 import { AllwriteError, assert } from '../../core/errors.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
 import { createMessageCutter, standbyStatusUpdate } from '../../wire/pgoutput/copy-stream.ts'
@@ -30,6 +30,8 @@ export interface Capture {
   nonce(): string
   discard(nonce: string): void
   captured(nonce: string): Promise<CapturedTransaction>
+  /** Resolves when the stream says anything, which is asked for. Rejects when the connection is lost. */
+  ping(): Promise<void>
   close(): void
 }
 
@@ -46,7 +48,8 @@ export interface CaptureOptions {
   readonly slot: string
   readonly publication: string
   readonly spoolDir: string
-  readonly now: () => number
+  /** Unix time, ms: for the server's statistics only. */
+  readonly wallClock: () => number
   readonly onLost: (error: Error) => void
   readonly onTripwire: (what: string, xid: number) => void
   readonly onCommit: (transaction: StreamedTransaction) => void
@@ -100,6 +103,7 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
   const randomToken = createTokens()
   let lastLsn = 0n
   let closing = false
+  let pinged: Deferred<void> | undefined
   let onControl: ((type: number, bytes: Buffer, start: number, end: number) => void) | undefined
 
   const decoder = createDecoder(
@@ -121,6 +125,8 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
   const rejectAll = (error: Error): void => {
     for (const watch of watches.values()) watch.reject(error)
     watches.clear()
+    pinged?.reject(error)
+    pinged = undefined
   }
 
   const lost = (error: Error): void => {
@@ -133,6 +139,10 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
   }
 
   const copyData = (bytes: Buffer, start: number, end: number): void => {
+    if (pinged !== undefined) {
+      pinged.resolve()
+      pinged = undefined
+    }
     if (bytes[start] === 0x77) {
       const at = bytes.readBigUInt64BE(start + 1)
       if (at > lastLsn) lastLsn = at
@@ -140,7 +150,7 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
     } else if (bytes[start] === 0x6b) {
       const at = bytes.readBigUInt64BE(start + 1)
       if (at > lastLsn) lastLsn = at
-      if (bytes[start + 17] === 1) socket.write(standbyStatusUpdate(lastLsn, options.now()))
+      if (bytes[start + 17] === 1) socket.write(standbyStatusUpdate(lastLsn, options.wallClock()))
     }
   }
 
@@ -178,7 +188,7 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
   }
 
   const timer = setInterval(() => {
-    if (lastLsn > 0n) socket.write(standbyStatusUpdate(lastLsn, options.now()))
+    if (lastLsn > 0n) socket.write(standbyStatusUpdate(lastLsn, options.wallClock()))
   }, statusMs)
 
   const stop = (): void => {
@@ -190,6 +200,8 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
   const readyForQuery = 0x5a
   const copyBoth = 0x57
   const begin = async (): Promise<void> => {
+    // Its death is seen by its socket. A timeout would go by the wall clock, which may jump.
+    await command('SET wal_sender_timeout = 0', readyForQuery)
     // A user-level setting of this connection alone (TRAPS): each change is streamed as soon as its WAL is flushed.
     await command('SET debug_logical_replication_streaming = immediate', readyForQuery)
     await command(
@@ -240,6 +252,14 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
       assert(promise !== undefined, 'a nonce is waited for once')
       pending.delete(nonce)
       return promise
+    },
+    ping() {
+      if (pinged === undefined) {
+        pinged = deferred()
+        if (closing) pinged.reject(new AllwriteError('unavailable', 'the capture connection was closed'))
+        else socket.write(standbyStatusUpdate(lastLsn, options.wallClock(), true))
+      }
+      return pinged.promise
     },
     close() {
       stop()

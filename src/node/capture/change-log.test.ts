@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,4 +68,21 @@ test('a log is disposed once or twice, empty or not', async () => {
   deepEqual(await read(log, false), [])
   log.dispose()
   log.dispose()
+})
+
+test('where the spool file can not be written the log fails alone, keeps no memory, and leaves nothing', async () => {
+  const log = new ChangeLog(join(folder, 'gone', 'spool'))
+  for (let i = 0; i < 40; i++) add(log, 1, 100_000, i)
+  equal(log.failure?.sqlState, '53100')
+  ok(log.byteLength <= 1024 * 1024)
+  equal(log.isEmpty, false)
+  await rejects(read(log, false), { sqlState: '53100' })
+  log.dispose()
+  // Also where the write that fails is the last one, when all is about to be read.
+  const short = new ChangeLog(join(folder, 'gone', 'spool'))
+  add(short, 1, 100, 1)
+  equal(short.failure, undefined)
+  await rejects(read(short, false), { sqlState: '53100' })
+  short.dispose()
+  deepEqual(readdirSync(folder), [])
 })

@@ -1,11 +1,11 @@
 /**
  * The changes of one running transaction, in the order of the stream, in memory up to a bound and in a spool file
- * beyond it. Each frame keeps the (sub)transaction that made it, since a rolled back savepoint takes its frames back.
+ * beyond it. Where the file can't be written, this transaction alone is refused. Each frame keeps the (sub)transaction that made it, since a rolled back savepoint takes its frames back.
  *
  * @module
  */
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
-import { assert } from '../../core/errors.ts'
+import { AllwriteError, assert } from '../../core/errors.ts'
 
 /** Beyond this a transaction's changes go to its spool file: bounds memory at sessions × this. */
 const memoryBytesMax = 1024 * 1024
@@ -25,6 +25,7 @@ export class ChangeLog {
   #fileBytes = 0
   #fd: number | undefined
   #frames = 0
+  #failure: AllwriteError | undefined
 
   /** @param spoolPath the file to make when memory runs out; removed by `dispose` */
   constructor(spoolPath: string) {
@@ -43,6 +44,11 @@ export class ChangeLog {
 
   get spooled(): boolean {
     return this.#fd !== undefined
+  }
+
+  /** Why its frames are lost; undefined while they are not. */
+  get failure(): AllwriteError | undefined {
+    return this.#failure
   }
 
   /**
@@ -73,14 +79,29 @@ export class ChangeLog {
 
   #spill(): void {
     if (this.#tailBytes === 0) return
-    // Synchronous on purpose: it goes to the page cache, and it is the back-pressure on the capture stream.
-    this.#fd ??= openSync(this.#spoolPath, 'wx+', 0o600)
-    let done = 0
-    while (done < this.#tailBytes) {
-      done += writeSync(this.#fd, this.#tail, done, this.#tailBytes - done, this.#fileBytes + done)
-    }
-    this.#fileBytes += this.#tailBytes
+    if (this.#failure === undefined) this.#writeTail()
     this.#tailBytes = 0
+  }
+
+  #writeTail(): void {
+    try {
+      // Synchronous on purpose: it goes to the page cache, and it is the back-pressure on the capture stream.
+      this.#fd ??= openSync(this.#spoolPath, 'wx+', 0o600)
+      let done = 0
+      while (done < this.#tailBytes) {
+        done += writeSync(this.#fd, this.#tail, done, this.#tailBytes - done, this.#fileBytes + done)
+      }
+      this.#fileBytes += this.#tailBytes
+    } catch (error) {
+      this.#failure = new AllwriteError('unavailable', 'the changes of the transaction could not be written to disk', {
+        sqlState: '53100',
+        detail: error instanceof Error ? error.message : String(error),
+        hint: 'Free space on the file system of the node, or make the transaction smaller.',
+        cause: error,
+      })
+      // Others need the room.
+      this.#removeFile()
+    }
   }
 
   /** Takes back what the subtransaction made. */
@@ -106,8 +127,9 @@ export class ChangeLog {
     return at
   }
 
-  /** Delivers all frames at once; only for a log that fits in memory. */
+  /** Delivers all frames at once; only for a log that fits in memory. @throws AllwriteError the failure */
   forEach(onFrame: OnFrame): void {
+    if (this.#failure !== undefined) throw this.#failure
     assert(this.#fd === undefined, 'a spooled change log is read in slices')
     const end = this.#deliver(this.#tail, this.#tailBytes, onFrame)
     assert(end === this.#tailBytes, 'a change log ends with a whole frame')
@@ -116,9 +138,12 @@ export class ChangeLog {
   /**
    * Delivers all frames in slices of about a megabyte; `pause` is awaited between them, so that a huge transaction
    * doesn't hold the event loop.
+   * @throws AllwriteError the failure
    */
   async forEachSlice(onFrame: OnFrame, pause: () => Promise<void>): Promise<void> {
     this.#spill()
+    // The last write may be the one that fails: half a transaction, or none, must not pass for all of it.
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#fd === undefined) return
     let buffer = Buffer.allocUnsafe(readBytes)
     let at = 0
@@ -135,6 +160,10 @@ export class ChangeLog {
   dispose(): void {
     this.#tail = Buffer.alloc(0)
     this.#tailBytes = 0
+    this.#removeFile()
+  }
+
+  #removeFile(): void {
     if (this.#fd === undefined) return
     closeSync(this.#fd)
     unlinkSync(this.#spoolPath)

@@ -245,10 +245,11 @@ export const buildUnwritten = (keys: RecordKeys, dependencies: Dependencies): Wr
 
 /**
  * Builds the writeset; the change log is used up, not disposed.
- * @throws AllwriteError too_large
+ * @throws AllwriteError too_large | unavailable (the change log could not be kept)
  */
 export const buildWriteset = async (transaction: StreamedTransaction, options: WritesetOptions): Promise<Writeset> => {
-  const { byteLength, spooled } = transaction.log
+  const { byteLength, spooled, failure } = transaction.log
+  if (failure !== undefined) throw failure
   if (byteLength > writesetBytesMax) {
     throw new AllwriteError('too_large', 'the transaction changes more than a cluster accepts at once', {
       detail: `Its writeset has ${byteLength} bytes; the limit is ${writesetBytesMax}.`,

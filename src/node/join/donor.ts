@@ -13,6 +13,7 @@
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError } from '../../core/errors.ts'
 import { nodeName, type NodeId, type Position } from '../../core/ids.ts'
 import { originPosition, subscriptionOrigin, type Query } from '../recovery/progress.ts'
@@ -34,6 +35,11 @@ export const verdictsFile = 'verdicts'
 
 /** The two numbers of the advisory lock: "allw", "copy". */
 const vouchLock = [0x616c_6c77, 0x636f_7079] as const
+
+/** A peer that does not answer for so long is no donor, ms: it may be stopped, and the next one lives. */
+const answerMsMax = 5_000
+/** A copy that gets nothing for so long is given up, ms. The donor's checkpoint, at its begin, is waited for as well. */
+const streamSilentMsMax = 60_000
 
 export interface Voucher {
   /** From now on, for as long as this connection lives, the node may be copied. */
@@ -91,6 +97,7 @@ export const connectDonor = async (peer: Peer, options: DonorOptions): Promise<D
     database,
     agentPassword: agentSecret,
     name: 'copy',
+    answerMsMax,
     onLost: () => undefined,
   }).catch(() => undefined)
   if (client === undefined) return undefined
@@ -112,12 +119,16 @@ export const connectDonor = async (peer: Peer, options: DonorOptions): Promise<D
         database,
         credentials: { kind: 'password', password: agentSecret },
         settings: [['replication', 'true']],
-        signal,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(answerMsMax)]),
+      })
+      socket.setTimeout(streamSilentMsMax, () => {
+        socket.destroy(new AllwriteError('unavailable', `${nodeName(peer.node)} sends nothing any more`))
       })
       return socket
     },
     verdicts: () => readFileSync(join(peer.nodeDir, verdictsFile)),
-    [Symbol.asyncDispose]: () => client.end(),
+    // A server that hangs does not even take leave.
+    [Symbol.asyncDispose]: () => Promise.race([client.end(), delay(answerMsMax, undefined, { ref: false })]),
   }
   if (await donor.vouched().catch(() => false)) return donor
   await donor[Symbol.asyncDispose]()

@@ -72,7 +72,7 @@ const copying = (paths: { nodeDir: string; dataDir: string }, journal = new Memo
   journal,
   hold: createJournalHold(journal, n3),
   onProgress: () => undefined,
-  now: Date.now,
+  now: () => performance.now(),
   signal: new AbortController().signal,
 })
 

@@ -112,19 +112,74 @@ test('numbers are dense over fence, chunks and groups', async () => {
   )
 })
 
-test('any failed append ends the agent: nothing can follow its number', async () => {
+test('any other failed append ends the agent: nothing can follow its number', async () => {
   const { appends, builder, fatal } = newBuilder()
-  const chunk = builder.chunk(1, 0, new Uint8Array(3)).catch((error: unknown) => error)
-  appends[0]?.fail(new AllwriteError('journal_full', 'no room'))
-  ok((await chunk) instanceof AllwriteError)
   builder.add(makePending(makeRecord()))
   await settleTasks()
-  appends[1]?.fail(new AllwriteError('stale_incarnation', 'replaced'))
+  appends[0]?.fail(new AllwriteError('stale_incarnation', 'replaced'))
   builder.add(makePending(makeRecord()))
   await settleTasks()
   deepEqual(
     fatal.map((error) => (error as AllwriteError).code),
-    ['journal_full', 'stale_incarnation'],
+    ['stale_incarnation'],
   )
-  equal(appends.length, 2, 'nothing is sent behind it')
+  equal(appends.length, 1, 'nothing is sent behind it')
+})
+
+const full = new AllwriteError('journal_full', 'no room')
+
+test('what a full journal refuses is refused, and its number is used by the next', async () => {
+  const { appends, builder, fatal } = newBuilder()
+  const first = makePending(makeRecord())
+  builder.add(first)
+  await settleTasks()
+  const second = makePending(makeRecord())
+  builder.add(second)
+  appends[0]?.fail(full)
+  deepEqual(await first.outcome.promise, { kind: 'refused', error: full })
+  await settleTasks()
+  equal(appends[1]?.id.number, 0)
+  equal(builder.take(0)?.[0], second)
+  appends[1]?.answer(1)
+  await settleTasks()
+  deepEqual(fatal, [])
+})
+
+test('behind a refused number nothing is sent until all that is under way has failed too', async () => {
+  const { appends, builder, fatal } = newBuilder()
+  const chunks = [0, 1].map((index) =>
+    builder.chunk(1, index, new Uint8Array(3)).catch((error: unknown) => (error as AllwriteError).code),
+  )
+  const group = makePending(makeRecord())
+  builder.add(group)
+  await settleTasks()
+  equal(appends.length, 3)
+  appends[0]?.fail(full)
+  await settleTasks()
+  // Number 0 is free again, but number 1 could be stored behind it while it is still on its way.
+  const late = makePending(makeRecord())
+  builder.add(late)
+  equal(await builder.chunk(2, 0, new Uint8Array(3)).catch((error: unknown) => error), full)
+  await settleTasks()
+  equal(appends.length, 3)
+  appends[1]?.fail(new AllwriteError('protocol', 'append 1/1 of n1 leaves a gap'))
+  appends[2]?.fail(new AllwriteError('protocol', 'append 1/2 of n1 leaves a gap'))
+  deepEqual(await Promise.all(chunks), ['journal_full', 'journal_full'])
+  deepEqual(await group.outcome.promise, { kind: 'refused', error: full })
+  await settleTasks()
+  deepEqual(
+    appends.slice(3).map(({ id }) => id.number),
+    [0],
+  )
+  equal(builder.take(0)?.[0], late)
+  deepEqual(fatal, [])
+})
+
+test('a gap without a refused number before it ends the agent', async () => {
+  const { appends, builder, fatal } = newBuilder()
+  builder.add(makePending(makeRecord()))
+  await settleTasks()
+  appends[0]?.fail(new AllwriteError('protocol', 'append 1/0 of n1 leaves a gap'))
+  await settleTasks()
+  equal(fatal.length, 1)
 })

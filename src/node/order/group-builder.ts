@@ -5,10 +5,14 @@
  * Contract
  * - Numbers of one incarnation are dense: `append` is the only way to the journal, for groups and chunks alike.
  * - Once sent, only the journal decides (RULES 2): an append is never taken back.
- * - A failed append ends the agent (`onFatal`): whether it landed is learned from the journal after the restart.
+ * - A full journal refuses an append without a trace: its transactions are refused, with 53100. Its number was not used, and is the
+ *   next one when nothing is under way any more: until then a later append of the old numbering could take it.
+ * - Any other failed append ends the agent (`onFatal`): whether it landed is learned from the journal after the restart.
  *
  * @module
  */
+import { setTimeout as delay } from 'node:timers/promises'
+import { AllwriteError, assert } from '../../core/errors.ts'
 import type { AppendId, Entry, WritesetRecord } from '../../core/writeset.ts'
 import type { Incarnation, NodeId, Position } from '../../core/ids.ts'
 import { encodeEntry, recordByteLength } from '../../core/entry.ts'
@@ -20,6 +24,8 @@ import type { Pending } from './pending.ts'
 const groupRecordsMax = 512
 const groupBytesMax = 1024 * 1024
 const groupKeysMax = 16_384
+/** A fence that a full journal refused is tried again after this, ms: without it the node can't serve. */
+const fenceAgainMs = 500
 
 export interface GroupBuilder {
   /** Appends the fence: first of all appends. */
@@ -47,13 +53,55 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
   const appended = new Map<number, readonly Pending[]>()
   let nextNumber = 0
   let underWay = false
+  /** Appends that the journal has not answered. */
+  let unanswered = 0
+  /** The first number that a full journal refused, until nothing is under way. */
+  let refused: { readonly number: number; readonly error: Error } | undefined
+
+  const isFull = (error: unknown): boolean => error instanceof AllwriteError && error.code === 'journal_full'
+
+  /** Behind a refused number all others are a gap to the journal. */
+  const isBehindRefused = (number: number, error: unknown): boolean =>
+    refused !== undefined && number > refused.number && error instanceof AllwriteError && error.code === 'protocol'
+
+  const failed = (number: number, error: Error): Error => {
+    if (isFull(error)) {
+      if (refused === undefined || number < refused.number) refused = { number, error }
+      return error
+    }
+    if (refused !== undefined && isBehindRefused(number, error)) return refused.error
+    // Its number is used, so nothing can follow it, and nobody knows whether it landed.
+    options.onFatal(error)
+    return error
+  }
+
+  const answered = (): void => {
+    unanswered -= 1
+    if (unanswered > 0 || refused === undefined) return
+    nextNumber = refused.number
+    refused = undefined
+    flush()
+  }
 
   const append = (build: (id: AppendId) => Entry): { number: number; done: Promise<Position> } => {
+    if (refused !== undefined) return { number: -1, done: Promise.reject(refused.error) }
     const id: AppendId = { node, incarnation, number: nextNumber }
     nextNumber += 1
-    const done = journal.append(id, encodeEntry(build(id)), signal)
-    // Whatever was appended: its number is used, so nothing can follow it, and nobody knows whether it landed.
-    done.catch((error: unknown) => options.onFatal(error as Error))
+    unanswered += 1
+    const done = journal.append(id, encodeEntry(build(id)), signal).then(
+      (position) => {
+        assert(refused === undefined || id.number < refused.number, 'nothing is stored behind a refused number')
+        answered()
+        return position
+      },
+      (error: unknown) => {
+        const told = failed(id.number, error as Error)
+        answered()
+        throw told
+      },
+    )
+    // Who does not wait for it is told by its entry, or by the agent's end.
+    done.catch(() => undefined)
     return { number: id.number, done }
   }
 
@@ -74,7 +122,7 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
   }
 
   const flush = (): void => {
-    if (underWay || ready.length === 0) return
+    if (underWay || refused !== undefined || ready.length === 0) return
     underWay = true
     const group = cut()
     const records: readonly WritesetRecord[] = group.map((pending) => pending.record)
@@ -87,12 +135,28 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
         underWay = false
         flush()
       },
-      () => undefined,
+      (error: Error) => {
+        // After any other failure nobody knows what became of it, and the agent ends.
+        if (!isFull(error)) return
+        appended.delete(number)
+        for (const pending of group) pending.outcome.resolve({ kind: 'refused', error })
+        underWay = false
+        flush()
+      },
     )
   }
 
   return {
-    fence: () => append((id) => ({ kind: 'fence', ...id })).done,
+    async fence() {
+      for (;;) {
+        try {
+          return await append((id) => ({ kind: 'fence', ...id })).done
+        } catch (error) {
+          if (!isFull(error)) throw error
+          await delay(fenceAgainMs, undefined, { signal })
+        }
+      }
+    },
     chunk: (transaction, index, bytes) => append((id) => ({ kind: 'chunk', ...id, transaction, index, bytes })).done,
     add(pending) {
       ready.push(pending)

@@ -9,8 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCluster } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
+import { createFakeClock, needsFaketime } from '../fake-clock.ts'
+import { allFaults } from '../faults.ts'
 import { createRandom, testSeed } from '../random.ts'
 import { assertReplayEqual } from '../replay.ts'
+import { needsMount } from '../small-disk.ts'
 import { parseOptions, usage } from './options.ts'
 import type { ChaosOptions } from './options.ts'
 import { formatReport, isClean } from './report.ts'
@@ -23,6 +26,9 @@ import { suite } from './suite.ts'
 const progressEveryMs = 10_000
 /** All of the journal is kept, for the replay: its cap, as `allwrite up` takes it. */
 const journalKept = ['--journal-retain', '64GB', '--journal-cap', '64GB']
+
+/** MiB: room for a long run's data, and for a copy beside it. They are memory, and filled to the last page. */
+const smallDisks = { journal: 2_048, n4: 2_048 }
 
 /** URLs without their passwords: reports are published. */
 const withoutPasswords = (text: string): string => text.replaceAll(/(:\/\/[^:@/\s]*):[^@\s]*@/g, '$1:…@')
@@ -97,8 +103,23 @@ const main = async (args: readonly string[]): Promise<number> => {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
   const own = options.endpoints.length === 0
   say(withoutPasswords(`seed ${seed}, ${own ? `starting ${options.nodes} nodes` : options.endpoints.join(', ')}`))
-  await using cluster = own ? await startCluster({ nodes: options.nodes, args: journalKept }) : undefined
-  const target = cluster === undefined ? targetOfEndpoints(options.endpoints) : targetOf(cluster)
+  const faults = options.faultEvery > 0
+  for (const [fault, needs] of [
+    ['clocks that jump', needsFaketime],
+    ['full disks', needsMount],
+  ] as const) {
+    if (own && faults && needs !== false) say(`without ${fault}: ${needs}`)
+  }
+  using clock = own && faults && needsFaketime === false ? await createFakeClock() : undefined
+  await using cluster = own
+    ? await startCluster({
+        nodes: options.nodes,
+        args: journalKept,
+        ...(clock === undefined ? {} : { clock }),
+        ...(faults && needsMount === false ? { disks: smallDisks } : {}),
+      })
+    : undefined
+  const target = cluster === undefined ? targetOfEndpoints(options.endpoints) : targetOf(cluster, allFaults)
   const results = await runAll(target, options, seed, stop.signal)
   const report: Report = {
     head: {

@@ -15,8 +15,8 @@ import { isControl } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
 import { assertAllEqual, assertSameCatalogs } from '../equality.ts'
 import type { Comparable } from '../equality.ts'
-import { killNodes } from '../faults.ts'
-import type { Strike } from '../faults.ts'
+import { strikeAtRandom } from '../faults.ts'
+import type { Fault, Strike } from '../faults.ts'
 import { allServing } from '../healed.ts'
 import type { Random } from '../random.ts'
 import type { Verdict, Workload } from '../workloads/contract.ts'
@@ -58,12 +58,14 @@ export interface RunResult {
   readonly gaps: readonly Gap[]
 }
 
-/** A cluster of ours: nodes are killed, unless it is the control. */
-export const targetOf = (cluster: Cluster): Target => ({
+/** A cluster of ours, struck by these, unless it is the control. */
+export const targetOf = (cluster: Cluster, faults: readonly Fault[]): Target => ({
   urls: cluster.nodes.map(({ url }) => url),
   compare: cluster,
   heal: () => allServing(cluster),
-  ...(isControl ? {} : { strike: (random, signal, everyMs) => killNodes(cluster, random, signal, everyMs) }),
+  ...(isControl
+    ? {}
+    : { strike: (random, signal, everyMs) => strikeAtRandom(cluster, random, signal, faults, everyMs) }),
 })
 
 /** Any PostgreSQL endpoints, which we can't strike. */

@@ -58,8 +58,11 @@ const postgresEpochMicros = 946_684_800_000_000n
 /** A millisecond Unix time as PostgreSQL's 64-bit timestamp. */
 export const postgresTimestamp = (unixMs: number): bigint => BigInt(Math.round(unixMs * 1000)) - postgresEpochMicros
 
-/** CopyData with a standby status update: everything up to `lsn` is received, flushed and applied. */
-export const standbyStatusUpdate = (lsn: bigint, nowMs: number): Buffer => {
+/**
+ * CopyData with a standby status update: everything up to `lsn` is received, flushed and applied. With `reply` the server
+ * answers at once with a keepalive.
+ */
+export const standbyStatusUpdate = (lsn: bigint, nowMs: number, reply = false): Buffer => {
   const message = Buffer.alloc(5 + 34)
   message.write('d', 0)
   message.writeUInt32BE(4 + 34, 1)
@@ -68,7 +71,7 @@ export const standbyStatusUpdate = (lsn: bigint, nowMs: number): Buffer => {
   message.writeBigUInt64BE(lsn, 14)
   message.writeBigUInt64BE(lsn, 22)
   message.writeBigInt64BE(postgresTimestamp(nowMs), 30)
-  message[38] = 0
+  message[38] = reply ? 1 : 0
   return message
 }
 

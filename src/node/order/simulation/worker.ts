@@ -102,6 +102,7 @@ export const createWorker = (options: WorkerOptions): Publisher => {
     },
     skip: () => assert(false, 'nothing is poison here'),
     forgetRelations: () => undefined,
+    ping: () => Promise.resolve(),
     connected: true,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
