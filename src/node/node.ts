@@ -40,6 +40,7 @@ import { createInspector } from './inspector.ts'
 import { adoptCopy } from './join/adopt.ts'
 import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
 import { markForRebuild } from './join/provide.ts'
+import { rememberTrip } from './join/trips.ts'
 import { createExecutor } from './order/executor.ts'
 import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
@@ -153,7 +154,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     if (error instanceof AllwriteError && error.code === 'position_trimmed') markForRebuild(nodeDir, error.message)
     options.onFatal(error)
   }
-  const inconsistent = (what: string, fields: object): void => {
+  const inconsistent = (what: string, fields: object, position?: Position): void => {
     if (state === 'inconsistent' || state === 'stopping') return
     state = 'inconsistent'
     note = what
@@ -161,6 +162,12 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     voucher.end()
     // A node alone has nobody to be copied from: it waits for the human who looks.
     if (options.peers.length === 0) return
+    const stays = rememberTrip(node, nodeDir, { position: position ?? tracker.applied, at: options.now() })
+    if (stays !== undefined) {
+      note = `${what}. ${stays}`
+      log.error({}, stays)
+      return
+    }
     markForRebuild(nodeDir, what)
     setTimeout(
       () => fatal(new AllwriteError('unavailable', `the node was inconsistent: ${what}`)),
@@ -286,6 +293,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     statementsFor,
     settleSql: 'SELECT allwrite.settle()',
     keyNamesOf: (relation) => schema.keyNamesOf(relation),
+    onRetry: (position, error) => log.warn({ err: error, position }, 'applied by SQL without CHECK constraints'),
   })
 
   const applyBySql = async (position: Position, records: readonly WritesetRecord[]): Promise<void> => {
@@ -293,7 +301,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     try {
       await applier.apply(position, records)
     } catch (error) {
-      inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error, position })
+      inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error }, position)
       // The order stands still here for good: nothing behind it may be applied.
       await new Promise(() => undefined)
     } finally {
@@ -388,6 +396,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     if (tracker.applied - originAt > heartbeatPositions || (tracker.applied > originAt && executor.queued === 0)) {
       executor.heartbeat()
     }
+    await applier.sweep()
     const conflicts = await inspector.applyConflicts()
     if (conflicts > conflictsBefore) inconsistent('the apply worker met rows that differ', { conflicts })
   }
