@@ -1,6 +1,6 @@
 /**
  * What a node does once a second: tells the journal what it needs no more, keeps the worker's origin near (RULES 10), and looks at
- * the worker's conflict counters.
+ * the worker's conflict counters; and it sweeps.
  *
  * While the server does not answer the first question stays open and none is added: the journal then counts the node as gone.
  *
@@ -28,6 +28,8 @@ export interface HousekeepingOptions {
   readonly chunks: ChunkTracker
   readonly executor: Executor
   readonly inspector: Inspector
+  /** Removes journaled statements that nobody will read again. */
+  readonly sweep: () => Promise<void>
   /** The counters have risen: the node differs from the journal. */
   readonly onConflicts: (conflicts: number) => void
   readonly log: NodeLog
@@ -47,6 +49,7 @@ export const startHousekeeping = async (options: HousekeepingOptions): Promise<{
     }
     const conflicts = await inspector.applyConflicts()
     if (conflicts > conflictsBefore) options.onConflicts(conflicts)
+    await options.sweep()
   }
 
   let busy = false

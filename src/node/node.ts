@@ -26,9 +26,9 @@ import {
 import type { WritesetRecord } from '../core/writeset.ts'
 import type { Journal } from '../journal/contract.ts'
 import { createBlockerWatch } from './apply/blockers.ts'
+import { bruteForced } from './apply/brute-forced.ts'
 import { heartbeatBatch } from './apply/heartbeat.ts'
 import { createPublisher, type ApplyBatch } from './apply/publisher.ts'
-import { onlyRow } from './apply/only-row.ts'
 import { createSqlApplier, isAboutData, sqlOriginName } from './apply/sql-applier.ts'
 import { startCapture, type Capture } from './capture/capture.ts'
 import { buildUnwritten, buildWriteset } from './capture/writeset.ts'
@@ -41,6 +41,7 @@ import { createInspector } from './inspector.ts'
 import { adoptCopy } from './join/adopt.ts'
 import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
 import { markForRebuild } from './join/provide.ts'
+import { rememberTrip } from './join/trips.ts'
 import { createExecutor } from './order/executor.ts'
 import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
@@ -64,7 +65,6 @@ import {
   type ServerOptions,
 } from './server.ts'
 import { connectBackend } from './session/backend.ts'
-import type { Conflict } from './session/contract.ts'
 import {
   createStatementClassifier,
   loadParser,
@@ -157,7 +157,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     if (error instanceof AllwriteError && error.code === 'position_trimmed') markForRebuild(nodeDir, error.message)
     options.onFatal(error)
   }
-  const inconsistent = (what: string, fields: object): void => {
+  const inconsistent = (what: string, fields: object, position?: Position): void => {
     if (state === 'inconsistent' || state === 'stopping') return
     state = 'inconsistent'
     note = what
@@ -165,6 +165,12 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     voucher.end()
     // A node alone has nobody to be copied from: it waits for the human who looks.
     if (options.peers.length === 0) return
+    const stays = rememberTrip(node, nodeDir, { position: position ?? tracker.applied, at: options.now() })
+    if (stays !== undefined) {
+      note = `${what}. ${stays}`
+      log.error({}, stays)
+      return
+    }
     markForRebuild(nodeDir, what)
     setTimeout(
       () => fatal(new AllwriteError('unavailable', `the node was inconsistent: ${what}`)),
@@ -274,7 +280,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   const blockers = createBlockerWatch({
     applyingPids: () => (applierRuns ? [applier.backendPid] : workerPid === undefined ? [] : [workerPid]),
     blockersOf: (pids) => inspector.blockersOf(pids),
-    abortSession: (pid, waited) => submissions.abort(pid, bruteForced(waited)),
+    abortSession: (pid, waited) => submissions.abort(pid, bruteForced(executor.applying, waited, schema.keyNamesOf)),
     waitedFor: (pids) => inspector.waitedFor(pids),
     cancel: (pid) => inspector.cancel(pid),
     terminate: (pid) => inspector.terminate(pid),
@@ -289,7 +295,8 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     readChunks,
     statementsFor,
     settleSql: 'SELECT allwrite.settle()',
-    keyNamesOf: (relation) => schema.keyNamesOf(relation),
+    keyNamesOf: schema.keyNamesOf,
+    onRetry: (position, error) => log.warn({ err: error, position }, 'applied by SQL without CHECK constraints'),
   })
 
   const applyBySql = async (position: Position, records: readonly WritesetRecord[]): Promise<void> => {
@@ -298,7 +305,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       await applier.apply(position, records)
     } catch (error) {
       if (!isAboutData(error)) fatal(AllwriteError.from(error, 'postgres'))
-      else inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error, position })
+      else inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error }, position)
       // The order stands still here for good: nothing behind it may be applied.
       await new Promise(() => undefined)
     } finally {
@@ -346,22 +353,6 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     onBusy: (busy) => (busy ? blockers.begin() : blockers.end()),
   })
 
-  /** What is told to a transaction that had to go for a remote writeset. */
-  const bruteForced = (waited: { table: string; key: string | undefined } | undefined): Conflict => {
-    // Of several entries in one apply transaction it isn't known which one waits: then none is named.
-    const only = executor.applying.length === 1 ? executor.applying[0] : undefined
-    const records = only?.entry.kind === 'group' ? only.entry.records : []
-    const certified = records.filter((_, i) => only?.committed.includes(i))
-    const row = waited?.key === undefined ? onlyRow(certified, (relation) => schema.keyNamesOf(relation)) : undefined
-    return {
-      table: row?.table ?? waited?.table ?? '',
-      key: row?.key ?? waited?.key,
-      winner: only?.entry.node,
-      position: only?.position,
-      reason: 'brute_force',
-    }
-  }
-
   let largeTransactions = 0
   const submissions = createSubmissions({
     capture,
@@ -393,6 +384,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     chunks,
     executor,
     inspector,
+    sweep: () => applier.sweep(),
     onConflicts: (conflicts) => inconsistent('the apply worker met rows that differ', { conflicts }),
     log,
   })

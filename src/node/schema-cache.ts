@@ -22,7 +22,7 @@ export interface SchemaCache {
   readonly keys: KeyExtractor
   readonly hasDeferrable: boolean
   /** Names of the primary key's columns. */
-  keyNamesOf(relation: StreamRelation): ReadonlySet<string> | undefined
+  readonly keyNamesOf: (relation: StreamRelation) => ReadonlySet<string> | undefined
   describe(record: WritesetRecord, dependencies: Dependencies, keyIndex: number): KeyDescription | undefined
 }
 
@@ -37,7 +37,7 @@ const feedRecord = (bytes: Uint8Array, keys: RecordKeys): void => {
         const relation = relations[local]
         if (relation !== undefined) keys.truncate(relation)
       }
-    } else if (message[0] !== MessageType.statement) {
+    } else if (message[0] !== MessageType.statement && message[0] !== MessageType.searchPath) {
       const relation = relations[message.readUInt32BE(1)]
       if (relation !== undefined) keys.row(relation, parseRowChange(message))
     }

@@ -97,6 +97,7 @@ const newApplier = async (applierClient: pg.Client, primary: ReadonlySet<string>
     statementsFor,
     settleSql: 'SELECT allwrite.settle()',
     keyNamesOf: (relation) => (relation.identity === 'f' ? undefined : primary),
+    onRetry: () => undefined,
   })
 }
 
@@ -256,6 +257,83 @@ test('statements and rows run in order, in one transaction, with progress of the
     ]),
     /met 0 rows/,
   )
+  await applierClient.end()
+})
+
+test('rows that passed a CHECK at home are applied where it fails; it is in force again behind them (RULES 8)', async () => {
+  await client.query(`
+    CREATE FUNCTION switched_on(int) RETURNS bool LANGUAGE sql AS $$ SELECT current_setting('my.switch', true) = 'on' $$;
+    CREATE DOMAIN switched AS int CHECK (switched_on(VALUE) IS TRUE);
+    CREATE TABLE judged (id int PRIMARY KEY CHECK (switched_on(id) IS TRUE), d switched);
+    SELECT allwrite.settle()`)
+  const judged = relationBody('public', 'judged', 'd', [
+    ['id', 23, true],
+    ['d', 23, false],
+  ])
+  const constraints = (): Promise<unknown[]> =>
+    rows(`SELECT conname, contype, conenforced FROM pg_constraint WHERE contype NOT IN ('p', 'f', 'n', 't') ORDER BY 1`)
+  const before = await constraints()
+  const applierClient = await server.connect()
+  const applier = await newApplier(applierClient, new Set(['id']))
+  const insert = [relationMessage(0, judged), insertMessage(0, ['1', '1'])]
+  next += 1
+  await applier.apply(position(next), [
+    recordOf(...insert, statement('ALTER TABLE judged ADD COLUMN w int'), updateMessage(0, undefined, ['1', '2'])),
+  ])
+  deepEqual(await rows('SELECT * FROM judged'), [[1, 2, null]])
+  deepEqual(await constraints(), before)
+  const refused = { code: '23514' }
+  await rejects(client.query('INSERT INTO judged VALUES (2, NULL)'), refused)
+  await rejects(client.query('SELECT 1::switched'), refused)
+  await rejects(applierClient.query('INSERT INTO judged VALUES (2, NULL)'), refused)
+  // A failure in between leaves nothing behind either.
+  next += 1
+  await rejects(applier.apply(position(next), [recordOf(...insert)]), { code: '23505' })
+  deepEqual(await constraints(), before)
+  await applierClient.end()
+})
+
+test('a value that is computed again is computed under the search_path that its session had (RULES 8)', async () => {
+  await client.query(`
+    CREATE SCHEMA "Tenant A"; CREATE SCHEMA b;
+    CREATE FUNCTION "Tenant A".word() RETURNS text LANGUAGE sql AS $$ SELECT 'a' $$;
+    CREATE FUNCTION b.word() RETURNS text LANGUAGE sql AS $$ SELECT 'b' $$;
+    CREATE FUNCTION public.word() RETURNS text LANGUAGE sql AS $$ SELECT 'public' $$;
+    CREATE FUNCTION words(int) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN word(); END $$;
+    CREATE TABLE computed (id int PRIMARY KEY, w text GENERATED ALWAYS AS (words(id)) STORED);
+    SELECT allwrite.settle()`)
+  const computed = relationBody('public', 'computed', 'd', [['id', 23, true]])
+  const under = (path: readonly string[] | undefined, id: string): WritesetRecord =>
+    recordOf(
+      ...(path === undefined ? [] : [Buffer.from(`H${JSON.stringify(path)}`)]),
+      relationMessage(0, computed),
+      insertMessage(0, [id]),
+    )
+  const applierClient = await server.connect()
+  const applier = await newApplier(applierClient, new Set(['id']))
+  next += 1
+  await applier.apply(position(next), [under(['Tenant A', 'public'], '1'), under(undefined, '2'), under(['b'], '3')])
+  deepEqual(await rows('SELECT * FROM computed ORDER BY id'), [
+    [1, 'a'],
+    [2, 'public'],
+    [3, 'b'],
+  ])
+  await applierClient.end()
+})
+
+test('journaled statements are swept away when their transactions are over', async () => {
+  const journal = `INSERT INTO allwrite.ddl (statement, role, settings, tables, kind) VALUES ('x', 'y', '{}', '{}', 'z')`
+  await client.query(`${journal}; ${journal}`)
+  const open = await server.connect()
+  await open.query(`BEGIN; ${journal}`)
+  const applierClient = await server.connect()
+  const applier = await newApplier(applierClient, undefined)
+  await applier.sweep()
+  deepEqual(await rows('SELECT count(*)::int FROM allwrite.ddl'), [[0]])
+  await open.query('COMMIT')
+  deepEqual(await rows('SELECT count(*)::int FROM allwrite.ddl'), [[1]])
+  await applier.sweep()
+  deepEqual(await rows('SELECT count(*)::int FROM allwrite.ddl'), [[0]])
   await applierClient.end()
 })
 

@@ -37,6 +37,9 @@ const recordWriter = (out: FrameWriter, names: RelationNames): ((message: Buffer
         const truncate = parseTruncate(message)
         return writeTruncate(out, truncate.relations.map(idOf), truncate.cascade)
       }
+      case MessageType.searchPath:
+        // The worker has none, whatever we say.
+        return
       default:
         assert(false, 'a statement never goes through the apply worker')
     }

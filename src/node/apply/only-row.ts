@@ -48,7 +48,7 @@ export const onlyRow = (
     if (message[0] === MessageType.relation) {
       relations[message.readUInt32BE(1)] = parseRelation(message.subarray(5))
     } else if (message[0] === MessageType.truncate || message[0] === MessageType.statement) others += 1
-    else {
+    else if (message[0] !== MessageType.searchPath) {
       const relation = relations[message.readUInt32BE(1)]
       const row = relation && named(relation, parseRowChange(message), keyNamesOf(relation))
       if (row) rows.push(row)

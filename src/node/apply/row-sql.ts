@@ -15,7 +15,8 @@ export interface SqlStatement {
 
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-const tableOf = (relation: Relation): string => `${quoteIdentifier(relation.schema)}.${quoteIdentifier(relation.name)}`
+export const tableOf = (relation: Relation): string =>
+  `${quoteIdentifier(relation.schema)}.${quoteIdentifier(relation.name)}`
 
 const textOf = (value: Value): string | null => (value == null ? null : Buffer.from(value).toString('utf8'))
 

@@ -3,6 +3,8 @@
  * the apply worker refuses. Progress is kept under a replication origin of its own, in the same commit; a node's position
  * is the larger of the two origins' (TRAPS).
  *
+ * Where that fails it is tried once more without asking CHECK constraints: their verdict at home stands (check-bypass.ts).
+ *
  * Failure: the transaction is rolled back and the error thrown; nothing is half applied. A row that is not there is one.
  *
  * @module
@@ -21,7 +23,8 @@ import {
 import { createMessageJoiner, forEachMessage } from './frames.ts'
 import type { ReadChunks } from './batch.ts'
 import { applyPreamble } from '../catalog/ddl.ts'
-import { rowChangeSql, truncateSql, type SqlStatement } from './row-sql.ts'
+import { createCheckBypass } from './check-bypass.ts'
+import { quoteIdentifier, rowChangeSql, tableOf, truncateSql, type SqlStatement } from './row-sql.ts'
 
 /** The origin under which this connection's commits are recorded. */
 export const sqlOriginName = 'allwrite_sql'
@@ -38,12 +41,16 @@ export const isAboutData = (error: unknown): boolean =>
     ? !passing.test(error.code ?? '08')
     : error instanceof AllwriteError && error.code === 'postgres'
 
+/** The search_path for rows of a session that had `public` alone in its own. */
+const usualPath = 'pg_catalog, public'
 /** Statements queued at most before they are sent on; bounds memory for a large record. */
 const queuedMax = 500
 
 export interface SqlApplier {
   /** @throws the server's error, after rolling back */
   apply(position: Position, records: readonly WritesetRecord[]): Promise<void>
+  /** Removes journaled statements of transactions that are over. Under this connection's origin the stream does not show it. */
+  sweep(): Promise<void>
   /** The connection's backend, for the search for blockers. */
   readonly backendPid: number
 }
@@ -58,7 +65,14 @@ export interface SqlApplierOptions {
   readonly settleSql: string
   /** Columns of the primary key of a table, where the catalog knows the table. */
   readonly keyNamesOf: (relation: Relation) => ReadonlySet<string> | undefined
+  /** A first attempt failed; the next goes without CHECK constraints. */
+  readonly onRetry: (position: Position, error: Error) => void
 }
+
+/** Statements of a transaction are read by itself alone, and by the stream, which does not read the table. */
+const sweepSql = `WITH old AS (SELECT id FROM allwrite.ddl
+   WHERE xid < pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) LIMIT 1000 FOR UPDATE SKIP LOCKED)
+ DELETE FROM allwrite.ddl d USING old WHERE d.id = old.id`
 
 const formatLsn = (value: bigint): string => `${(value >> 32n).toString(16)}/${(value & 0xffff_ffffn).toString(16)}`
 
@@ -66,6 +80,7 @@ type Step =
   | { readonly kind: 'row'; readonly table: string; readonly sql: SqlStatement }
   | { readonly kind: 'truncate'; readonly sql: SqlStatement }
   | { readonly kind: 'statement'; readonly statement: Statement }
+  | { readonly kind: 'path'; readonly path: string }
 
 /** Cuts a record into steps; relation numbers are the record's own. */
 const stepReader = (
@@ -87,10 +102,14 @@ const stepReader = (
         return onStep({ kind: 'truncate', sql: truncateSql(parseTruncate(message).relations.map(relationAt)) })
       case MessageType.statement:
         return onStep({ kind: 'statement', statement: JSON.parse(message.toString('utf8', 1)) as Statement })
+      case MessageType.searchPath: {
+        const schemas = JSON.parse(message.toString('utf8', 1)) as readonly string[]
+        return onStep({ kind: 'path', path: schemas.map(quoteIdentifier).join(', ') })
+      }
       default: {
         const relation = relationAt(message.readUInt32BE(1))
         const sql = rowChangeSql(relation, parseRowChange(message), keyNamesOf(relation))
-        if (sql !== undefined) onStep({ kind: 'row', table: `${relation.schema}.${relation.name}`, sql })
+        if (sql !== undefined) onStep({ kind: 'row', table: tableOf(relation), sql })
       }
     }
   }
@@ -103,21 +122,37 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     [sqlOriginName],
   )
   await client.query('SELECT pg_replication_origin_session_setup($1)', [sqlOriginName])
+  // ALTER DATABASE … SET must not keep it from sweeping.
+  await client.query('SET default_transaction_read_only = off')
 
-  const run = async (step: Step): Promise<void> => {
-    if (step.kind !== 'statement') {
-      const { rowCount } = await client.query(step.sql.text, [...step.sql.values])
-      // The apply worker counts such a row as a conflict; here nobody else would notice that the node differs.
-      if (step.kind === 'row' && rowCount !== 1) {
-        throw new AllwriteError('postgres', `a change of ${step.table} met ${rowCount ?? 0} rows instead of one`)
-      }
-      return
+  const bypass = createCheckBypass(client)
+  let path = usualPath
+
+  const setPath = async (wanted: string): Promise<void> => {
+    if (wanted === path) return
+    await client.query(`SELECT pg_catalog.set_config('search_path', $1, true)`, [wanted])
+    path = wanted
+  }
+
+  const change = async (step: Extract<Step, { kind: 'row' | 'truncate' }>, checked: boolean): Promise<void> => {
+    if (step.kind === 'row' && !checked) await bypass.begin(step.table)
+    const { rowCount } = await client.query(step.sql.text, [...step.sql.values])
+    // The apply worker counts such a row as a conflict; here nobody else would notice that the node differs.
+    if (step.kind === 'row' && rowCount !== 1) {
+      throw new AllwriteError('postgres', `a change of ${step.table} met ${rowCount ?? 0} rows instead of one`)
     }
+  }
+
+  const run = async (step: Step, checked: boolean): Promise<void> => {
+    if (step.kind === 'path') return setPath(step.path)
+    if (step.kind !== 'statement') return change(step, checked)
+    await bypass.end()
     for (const sql of options.statementsFor(step.statement)) await client.query(sql)
   }
 
   /** Runs a record's steps; true when a statement was among them. */
-  const applyRecord = async (record: WritesetRecord): Promise<boolean> => {
+  const applyRecord = async (record: WritesetRecord, checked: boolean): Promise<boolean> => {
+    await setPath(usualPath)
     let queue: Step[] = []
     let statements = false
     const drain = async (): Promise<void> => {
@@ -125,7 +160,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
       queue = []
       for (const step of steps) {
         statements ||= step.kind === 'statement'
-        await run(step)
+        await run(step, checked)
       }
     }
     const read = stepReader(options.keyNamesOf, (step) => queue.push(step))
@@ -143,22 +178,43 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     return statements
   }
 
+  const attempt = async (position: Position, records: readonly WritesetRecord[], checked: boolean): Promise<void> => {
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
+    try {
+      for (const sql of applyPreamble) await client.query(sql)
+      path = usualPath
+      let statements = false
+      for (const record of records) statements = (await applyRecord(record, checked)) || statements
+      await bypass.end()
+      if (statements) await client.query(options.settleSql)
+      await client.query('SELECT pg_replication_origin_xact_setup($1::pg_lsn, now())', [
+        formatLsn(lsnOfPosition(position)),
+      ])
+      await client.query('COMMIT')
+    } catch (error) {
+      bypass.forget()
+      await client.query('ROLLBACK')
+      throw error
+    }
+  }
+
+  let applying = false
+
   return {
     backendPid: options.backendPid,
+    async sweep() {
+      // One statement, sent whole: an apply that begins now queues behind it.
+      if (!applying) await client.query(sweepSql)
+    },
     async apply(position, records) {
-      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
+      applying = true
       try {
-        for (const sql of applyPreamble) await client.query(sql)
-        let statements = false
-        for (const record of records) statements = (await applyRecord(record)) || statements
-        if (statements) await client.query(options.settleSql)
-        await client.query('SELECT pg_replication_origin_xact_setup($1::pg_lsn, now())', [
-          formatLsn(lsnOfPosition(position)),
-        ])
-        await client.query('COMMIT')
+        await attempt(position, records, true)
       } catch (error) {
-        await client.query('ROLLBACK')
-        throw error
+        options.onRetry(position, error as Error)
+        await attempt(position, records, false)
+      } finally {
+        applying = false
       }
     },
   }

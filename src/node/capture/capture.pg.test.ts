@@ -241,6 +241,46 @@ test('the end of a captured transaction by force is told before anything that it
   client = await server.connect()
 })
 
+test('the search_path travels unless it is public alone', async () => {
+  await client.query('CREATE SCHEMA "Odd ""one"')
+  const paths: unknown[] = []
+  for (const path of ['public', '"$user", public', '"Odd ""one", nowhere, public', '']) {
+    const transaction = await captured(
+      `SET LOCAL search_path = ${path === '' ? "''" : path}`,
+      'UPDATE public.wide SET n = n + 1',
+    )
+    paths.push(transaction.changes?.searchPath)
+    await commit(transaction)
+  }
+  // "$user" is schema allwrite here.
+  deepEqual(paths, [undefined, ['allwrite', 'public'], ['Odd "one', 'public'], []])
+})
+
+// Each of these ended the walsender when what follows the rollback was decoded late: sql/ddl.ts, await_decoding.
+test('a schema change that was rolled back to a savepoint does not mislead the decoding of what follows (RULES 7)', async () => {
+  const make = 'CREATE TABLE again (id int PRIMARY KEY, v int)'
+  const insert = 'INSERT INTO again (id, v) VALUES (1, 1)'
+  const rolledBack = (change: string): string[] => ['SAVEPOINT s', change, 'ROLLBACK TO s']
+  const add = 'ALTER TABLE again ADD COLUMN w int NOT NULL DEFAULT 9'
+  const transactions: readonly (readonly string[])[] = [
+    [make, ...rolledBack('DROP TABLE again'), insert, 'DROP TABLE again'],
+    [make, ...rolledBack('DROP TABLE again'), insert, add],
+    [make, ...rolledBack('CREATE INDEX ON again (v)'), insert, add, 'ALTER TABLE again ALTER v TYPE bigint'],
+    [make, ...rolledBack('ALTER TABLE again ADD COLUMN x text'), insert, add],
+    ['SAVEPOINT s', make, 'DROP TABLE again', 'ROLLBACK TO s', make, insert, 'DROP TABLE again'],
+  ]
+  for (const statements of transactions) {
+    const transaction = await captured(...statements)
+    deepEqual(
+      told(transaction).filter((change) => (change as string[])[1] === 'again'),
+      [['insert', 'again', undefined, ['1', '1']]],
+      statements.join('; '),
+    )
+    transaction.changes?.log.dispose()
+    await client.query('ROLLBACK')
+  }
+})
+
 test('tripwire: rows that commit uncaptured are noticed', async () => {
   await client.query('INSERT INTO t VALUES (100)')
   await until('it is noticed', () => uncaptured.length + tripwires.length > 0)

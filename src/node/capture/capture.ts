@@ -96,6 +96,10 @@ const errorText = (bytes: Buffer, start: number, end: number): string =>
 const parseReads = (json: string): readonly QualifiedName[] =>
   (JSON.parse(json) as readonly [string, string][]).map(([schema, name]) => ({ schema, name }))
 
+/** Without the session's own temporary schema: on another server somebody else has one of that name. */
+const parseSearchPath = (hex: string): readonly string[] =>
+  (JSON.parse(Buffer.from(hex, 'hex').toString()) as readonly string[]).filter((name) => !/^pg_temp(_|$)/.test(name))
+
 export const startCapture = async (options: CaptureOptions): Promise<Capture> => {
   const { socket } = options
   const watches = new Map<string, Watch>()
@@ -108,12 +112,15 @@ export const startCapture = async (options: CaptureOptions): Promise<Capture> =>
 
   const decoder = createDecoder(
     {
-      onCapture(nonce, xid, reads, changes) {
+      onCapture(nonce, xid, reads, changes, searchPath) {
         const watch = watches.get(nonce)
         // Not ours: anyone may emit a message with our prefix.
         if (watch === undefined) return
         watches.delete(nonce)
-        if (changes !== undefined) changes.sealed = true
+        if (changes !== undefined) {
+          changes.sealed = true
+          if (searchPath !== undefined) changes.searchPath = parseSearchPath(searchPath)
+        }
         watch.resolve({ xid, changes, reads: reads === undefined ? undefined : parseReads(reads) })
       },
       onCommit: options.onCommit,

@@ -32,6 +32,8 @@ export interface StreamedTransaction {
   onAborted: (() => void) | undefined
   /** Rows of the statement table were written: it holds DDL (or did, before a rollback to a savepoint). */
   statements: boolean
+  /** Schemas of the search_path at its end, in order; undefined: public alone. */
+  searchPath: readonly string[] | undefined
   /** Server relation id → the relation as the record numbers it. */
   readonly relations: Map<number, { readonly local: number; readonly relation: Relation; readonly body: Buffer }>
   relationCount: number
@@ -42,9 +44,16 @@ export interface StreamedTransaction {
 export interface DecoderEvents {
   /**
    * A capture message passed. `transaction` is undefined when no change of it was streamed; `reads`: the tables that it
-   * read, in JSON; undefined unless it is SERIALIZABLE.
+   * read, in JSON; undefined unless it is SERIALIZABLE. `searchPath`: the schemas in its search_path, as JSON in hexadecimal;
+   * undefined for public alone.
    */
-  onCapture(nonce: string, xid: bigint, reads: string | undefined, transaction: StreamedTransaction | undefined): void
+  onCapture(
+    nonce: string,
+    xid: bigint,
+    reads: string | undefined,
+    transaction: StreamedTransaction | undefined,
+    searchPath: string | undefined,
+  ): void
   /** The transaction committed at this server. */
   onCommit(transaction: StreamedTransaction): void
   /** Rows were written that certification has not seen, or can't see any more. */
@@ -63,8 +72,8 @@ export interface Decoder {
 export const isStatementTable = (relation: Relation): boolean =>
   relation.schema === 'allwrite' && relation.name === 'ddl'
 
-/** Nonce, 64-bit transaction id, and for SERIALIZABLE transactions the tables they read, as JSON. */
-const captureContent = /^(\S+) (\d{1,20})(?: (\[.*\]))?$/
+/** Nonce, 64-bit transaction id, search_path in hexadecimal, and for SERIALIZABLE transactions the tables they read, as JSON. */
+const captureContent = /^(\S+) (\d{1,20})(?: x([0-9a-f]+))?(?: (\[.*\]))?$/
 
 interface CachedRelation {
   readonly body: Buffer
@@ -91,6 +100,7 @@ export const createDecoder = (events: DecoderEvents, spoolPath: (xid: number) =>
         aborted: false,
         onAborted: undefined,
         statements: false,
+        searchPath: undefined,
         relations: new Map(),
         relationCount: 0,
         announced: [],
@@ -164,9 +174,9 @@ export const createDecoder = (events: DecoderEvents, spoolPath: (xid: number) =>
     if (zero < 0 || zero >= end || bytes.toString('latin1', at + 9, zero) !== capturePrefix) return
     const found = captureContent.exec(bytes.toString('utf8', zero + 5, end))
     if (found === null) return
-    const [, nonce = '', fullXid = '', reads] = found
+    const [, nonce = '', fullXid = '', searchPath, reads] = found
     const xid = BigInt(fullXid)
-    events.onCapture(nonce, xid, reads, open.get(Number(xid & 0xffff_ffffn)))
+    events.onCapture(nonce, xid, reads, open.get(Number(xid & 0xffff_ffffn)), searchPath)
   }
 
   const aborted = (bytes: Buffer, start: number): void => {

@@ -113,6 +113,19 @@ test('a small transaction travels inline: its changes in order, each with its ke
   deepEqual([writeset.schemaChange, writeset.empty, writeset.keys], [false, false, Uint8Array.of(1)])
 })
 
+test('the search_path goes in front of the changes, and alone is nothing', async () => {
+  const path = Buffer.from('H["tenant","public"]')
+  const transaction = transactionOf([relationMessage(500, t, 10), insertMessage(500, ['1', 'a'], 10)])
+  transaction.searchPath = ['tenant', 'public']
+  const { writeset, seen } = await build(transaction)
+  ok(writeset.changes.kind === 'inline')
+  deepEqual(messagesOf(writeset.changes.bytes), [path, relationMessage(0, t), insertMessage(0, ['1', 'a'])])
+  deepEqual(seen, ['insert t'])
+  const nothing = transactionOf([])
+  nothing.searchPath = ['tenant']
+  equal((await build(nothing)).writeset.empty, true)
+})
+
 test('rows of the statement table become statements; their table stays at home', async () => {
   const { writeset, seen } = await build(
     transactionOf([

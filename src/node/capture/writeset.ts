@@ -97,8 +97,12 @@ class Payload {
 const statementMessage = (statement: Statement): Buffer =>
   Buffer.concat([Buffer.from([MessageType.statement]), Buffer.from(JSON.stringify(statement))])
 
+const searchPathMessage = (schemas: readonly string[]): Buffer =>
+  Buffer.concat([Buffer.from([MessageType.searchPath]), Buffer.from(JSON.stringify(schemas))])
+
 /** Follows the messages of one transaction: keys from rows, statements from the DDL table, everything else passes. */
-const createTranslator = (relations: readonly Relation[], options: WritesetOptions, out: Payload, hoists: Hoists) => {
+const createTranslator = (transaction: StreamedTransaction, options: WritesetOptions, out: Payload, hoists: Hoists) => {
+  const relations = transaction.announced
   let schemaChange = false
   let empty = true
   let statements = 0
@@ -132,6 +136,8 @@ const createTranslator = (relations: readonly Relation[], options: WritesetOptio
     statements += 1
     return undefined
   }
+
+  if (transaction.searchPath !== undefined) out.add(searchPathMessage(transaction.searchPath))
 
   return {
     message(message: Buffer): void {
@@ -188,7 +194,7 @@ const buildInline = (transaction: StreamedTransaction, options: WritesetOptions)
   const out = new Payload(transaction.log.byteLength)
   const hoists = hoistReader(transaction.announced, options)
   if (transaction.statements) transaction.log.forEach((message) => hoists.message(message))
-  const translator = createTranslator(transaction.announced, options, out, hoists.found)
+  const translator = createTranslator(transaction, options, out, hoists.found)
   transaction.log.forEach((message) => translator.message(message))
   return {
     changes: { kind: 'inline', bytes: out.bytes },
@@ -204,7 +210,7 @@ const buildChunked = async (transaction: StreamedTransaction, options: WritesetO
   if (transaction.statements) {
     await transaction.log.forEachSlice((message) => hoists.message(message), options.pause)
   }
-  const translator = createTranslator(transaction.announced, options, out, hoists.found)
+  const translator = createTranslator(transaction, options, out, hoists.found)
   const number = options.transactionNumber()
   let chunks = 0
   let first = position(0)

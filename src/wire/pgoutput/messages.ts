@@ -28,6 +28,7 @@ export const MessageType = {
   streamCommit: 0x63, // c
   streamAbort: 0x41, // A
   statement: 0x51, // Q
+  searchPath: 0x48, // H
 } as const
 
 /** Tuple markers inside insert, update and delete. */

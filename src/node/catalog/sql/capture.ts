@@ -26,10 +26,16 @@ CREATE OR REPLACE FUNCTION allwrite.capture_plain(nonce text) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   xid text := pg_catalog.pg_current_xact_id_if_assigned();
+  path pg_catalog.name[] := pg_catalog.current_schemas(false);
   reads text;
+  path_text pg_catalog.text;
   flushed pg_catalog.pg_lsn;
 BEGIN
   IF xid IS NULL THEN RETURN NULL; END IF;
+  -- Functions of generated columns and expression indexes may count on it: whoever applies the rows by SQL sets it (RULES 8).
+  IF path OPERATOR(pg_catalog.<>) '{public}' THEN
+    path_text := pg_catalog.concat(' x', pg_catalog.encode(pg_catalog.convert_to(pg_catalog.array_to_json(path)::pg_catalog.text, 'UTF8'), 'hex'));
+  END IF;
   IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'serializable' THEN
     reads := pg_catalog.concat(' ', allwrite.serializable_reads());
   END IF;
@@ -39,7 +45,7 @@ BEGIN
       HINT = 'RESET session_replication_role; RESET event_triggers;';
   END IF;
   IF pg_catalog.current_setting('allwrite.unfinished', true) OPERATOR(pg_catalog.<>) '' THEN PERFORM allwrite.finish_sequences(); END IF;
-  flushed := pg_catalog.pg_logical_emit_message(false, 'allwrite', pg_catalog.concat(nonce, ' ', xid, reads), true);
+  flushed := pg_catalog.pg_logical_emit_message(false, 'allwrite', pg_catalog.concat(nonce, ' ', xid, path_text, reads), true);
   RETURN xid;
 END $$;
 

@@ -21,6 +21,31 @@ const allowedTags = allowedObjects
 const tagList = [...allowedTags, ...otherAllowedTags.split('|')].map((tag) => `'${tag}'`).join(', ')
 
 export const ddlSql = String.raw`
+-- Returns when the agent's walsender has decoded all that this backend has written.
+--
+-- Decoding a running transaction reads its catalog rows as they are now, and tells by a map of (row, cmin, cmax) which of
+-- them counted at the moment of a change. What a rolled back savepoint did to a catalog row stays in that map. When the
+-- transaction changes the row again, or another one takes its place on the page, rows that were written in between and are
+-- decoded afterwards meet the wrong entry: "could not map filenumber", "unexpected duplicate", or another table's columns
+-- [found by experiment on 18.4]. So the rows are decoded before the catalogs change again.
+CREATE OR REPLACE FUNCTION allwrite.await_decoding() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  written pg_lsn; sent pg_lsn; deadline timestamptz := clock_timestamp() + interval '60 s';
+BEGIN
+  written := pg_logical_emit_message(false, 'allwrite_flush', '', true);
+  LOOP
+    SELECT w.sent_lsn INTO sent FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid
+     WHERE s.slot_name = 'allwrite';
+    -- Nobody decodes: the agent is gone, and this backend soon with it.
+    EXIT WHEN sent IS NULL OR sent >= written;
+    IF clock_timestamp() > deadline THEN
+      RAISE EXCEPTION 'the node is too far behind in decoding to change the schema' USING ERRCODE = '57014', HINT = 'Try again later.';
+    END IF;
+    PERFORM pg_sleep(0.001);
+  END LOOP;
+END $$;
+
 -- Runs as the invoker: it compares the effective user with the session's.
 CREATE OR REPLACE FUNCTION allwrite.ddl_start() RETURNS event_trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -42,6 +67,8 @@ BEGIN
     RAISE EXCEPTION '% inside a SECURITY DEFINER function is not supported in a cluster yet', tg_tag USING ERRCODE = '0A000',
       HINT = 'Make the function SECURITY INVOKER, or run the command at top level after SET ROLE.';
   END IF;
+  -- Without an id the transaction has written nothing, in no savepoint either.
+  IF pg_current_xact_id_if_assigned() IS NOT NULL THEN PERFORM allwrite.await_decoding(); END IF;
   IF tg_tag IN ('ALTER SEQUENCE', 'ALTER TABLE') THEN PERFORM allwrite.before_alter(tg_tag, context || current_query()); END IF;
 END $$;
 
@@ -83,6 +110,8 @@ BEGIN
   IF tag LIKE 'DROP %' AND tag <> 'DROP OWNED' OR tag = 'REINDEX' THEN RETURN; END IF;
 
   IF tag IN ('CREATE TABLE AS', 'SELECT INTO') THEN
+    -- It has written rows; what follows changes the table.
+    PERFORM allwrite.await_decoding();
     SELECT c.oid, c.relpersistence, c.oid::regclass AS name INTO STRICT relation FROM pg_class c WHERE c.oid = created[1];
     IF relation.relpersistence = 'u' THEN
       EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', relation.name) INTO nonempty;

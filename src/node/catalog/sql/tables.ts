@@ -2,6 +2,7 @@
  * Tables of the schema `allwrite`, and the helpers that the other scripts share.
  *
  * `ddl` and `sequence` are captured from the stream; `ddl` stays local, `sequence` is replicated row by row.
+ * Rows of `ddl` are read by their own transaction only; the agent sweeps them away behind it (apply/sql-applier.ts).
  * `range` is UNLOGGED on purpose: decoding never shows it, and a crash or a copy to another machine empties it,
  * which is exactly what must become of leased ranges then (`allwrite.settle()` voids what it does not know).
  */
