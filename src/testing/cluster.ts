@@ -63,6 +63,8 @@ export interface ClusterOptions {
   readonly readyMsMax?: number
   /** `bin/allwrite` of another checkout. */
   readonly bin?: string
+  /** In a process group of its own: Ctrl-C reaches only the caller, who then ends the cluster. */
+  readonly detached?: boolean
   /** Starts with copies of these parts of another cluster's folder; all of it where none are named. */
   readonly from?: { readonly dir: string; readonly parts?: readonly string[] }
 }
@@ -108,8 +110,15 @@ interface Running {
 /** Lines of output kept for the message of a failed start. */
 const outputLinesMax = 60
 
-const launch = async (bin: string, dir: string, args: readonly string[], readyMsMax: number): Promise<Running> => {
-  const child = spawn(bin, ['up', '--data', dir, '--json', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+interface Launch {
+  readonly bin: string
+  readonly args: readonly string[]
+  readonly readyMsMax: number
+  readonly detached: boolean
+}
+
+const launch = async (dir: string, { bin, args, readyMsMax, detached }: Launch): Promise<Running> => {
+  const child = spawn(bin, ['up', '--data', dir, '--json', ...args], { detached, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines: string[] = []
   const keep = (line: string): void => {
     lines.push(line)
@@ -187,10 +196,11 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   const args = [...fixed, '--fsync', options.fsync === true ? 'on' : 'off', ...(options.args ?? [])]
   const readyMsMax = options.readyMsMax ?? 120_000
   const bin = options.bin ?? allwriteBin
+  const how: Launch = { bin, args, readyMsMax, detached: options.detached === true }
   let running: Running
   try {
     if (options.from !== undefined) copyParts(dir, options.from)
-    running = await launch(bin, dir, args, readyMsMax)
+    running = await launch(dir, how)
   } catch (error) {
     rmSync(root, { recursive: true, force: true })
     throw error
@@ -236,7 +246,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     },
     killEverything: () => killAll(dir, running.child.pid),
     restart: async () => {
-      running = await launch(bin, dir, args, readyMsMax)
+      running = await launch(dir, how)
     },
     stop,
     [Symbol.asyncDispose]: async () => {

@@ -57,7 +57,7 @@ const runAll = async (target: Target, options: ChaosOptions, seed: number, stop:
       const { transactions, failed, unknown, anomalies } = result.verdict
       say(
         `${name}: ${transactions} committed, ${failed} aborted, ${unknown} unknown, anomalies ${JSON.stringify(anomalies)}, ` +
-          `${result.strikes.length} faults${result.divergence === undefined ? '' : ', the nodes DIFFER'}`,
+          `${result.probe?.lost ?? 0} of the probe's writes lost, ${result.strikes.length} faults${result.divergence === undefined ? '' : ', the nodes DIFFER'}`,
       )
       if (Object.keys(anomalies).length > 0 && workload.history !== undefined) {
         const file = join(tmpdir(), `allwrite-${name}-${seed}.jsonl`)
@@ -97,7 +97,9 @@ const main = async (args: readonly string[]): Promise<number> => {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
   const own = options.endpoints.length === 0
   say(withoutPasswords(`seed ${seed}, ${own ? `starting ${options.nodes} nodes` : options.endpoints.join(', ')}`))
-  await using cluster = own ? await startCluster({ nodes: options.nodes, args: journalKept }) : undefined
+  await using cluster = own
+    ? await startCluster({ nodes: options.nodes, args: journalKept, detached: true })
+    : undefined
   const target = cluster === undefined ? targetOfEndpoints(options.endpoints) : targetOf(cluster)
   const results = await runAll(target, options, seed, stop.signal)
   const report: Report = {
