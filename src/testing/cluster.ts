@@ -79,6 +79,8 @@ export interface ClusterOptions {
   readonly readyMsMax?: number
   /** `bin/allwrite` of another checkout. */
   readonly bin?: string
+  /** In a process group of its own: Ctrl-C reaches only the caller, who then ends the cluster. */
+  readonly detached?: boolean
   /** Starts with copies of these parts of another cluster's folder; all of it where none are named. */
   readonly from?: { readonly dir: string; readonly parts?: readonly string[] }
 }
@@ -139,12 +141,14 @@ interface LaunchOptions {
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly readyMsMax: number
+  readonly detached: boolean
   /** Gets what is told of the nodes. */
   readonly changes: StateChange[]
 }
 
-const launch = async ({ bin, dir, args, env, readyMsMax, changes }: LaunchOptions): Promise<Running> => {
+const launch = async ({ bin, dir, args, env, readyMsMax, detached, changes }: LaunchOptions): Promise<Running> => {
   const child = spawn(bin, ['up', '--data', dir, '--json', ...args], {
+    detached,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   })
@@ -233,7 +237,15 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   const readyMsMax = options.readyMsMax ?? 120_000
   const bin = options.bin ?? allwriteBin
   const changes: StateChange[] = []
-  const launching: LaunchOptions = { bin, dir, args, env: options.clock?.env ?? {}, readyMsMax, changes }
+  const launching: LaunchOptions = {
+    bin,
+    dir,
+    args,
+    env: options.clock?.env ?? {},
+    readyMsMax,
+    detached: options.detached === true,
+    changes,
+  }
   const disks = new Map<string, SmallDisk>()
   let running: Running
   try {
@@ -293,7 +305,6 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     },
     killEverything: () => killAll(dir, running.child.pid),
     restart: async () => {
-      if (options.from !== undefined) copyParts(dir, options.from)
       running = await launch(launching)
     },
     stop,

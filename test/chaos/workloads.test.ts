@@ -8,8 +8,6 @@
  * One of them: `--test-name-pattern='sequences'`. Seeds and the control: see list-append.test.ts.
  */
 import { test } from 'node:test'
-import { needsCluster } from '#testing/cluster.ts'
-import { assertReplayEqual } from '#testing/replay.ts'
 import { foreignKey } from '#testing/workloads/foreign-key.ts'
 import { longFork } from '#testing/workloads/long-fork.ts'
 import { monotonic } from '#testing/workloads/monotonic.ts'
@@ -35,11 +33,3 @@ const promises = {
 for (const [promise, workload] of Object.entries(promises)) {
   test(promise, async (context) => void (await runWorkload(context, cluster(), workload(), { kill })))
 }
-
-test(
-  'the journal of all this, replayed into a fresh server, gives what the nodes hold',
-  { skip: needsCluster },
-  async (context) => {
-    context.diagnostic(JSON.stringify(await assertReplayEqual(cluster())))
-  },
-)

@@ -63,7 +63,7 @@ const runAll = async (target: Target, options: ChaosOptions, seed: number, stop:
       const { transactions, failed, unknown, anomalies } = result.verdict
       say(
         `${name}: ${transactions} committed, ${failed} aborted, ${unknown} unknown, anomalies ${JSON.stringify(anomalies)}, ` +
-          `${result.strikes.length} faults${result.divergence === undefined ? '' : ', the nodes DIFFER'}`,
+          `${result.probe?.lost ?? 0} of the probe's writes lost, ${result.strikes.length} faults${result.divergence === undefined ? '' : ', the nodes DIFFER'}`,
       )
       if (Object.keys(anomalies).length > 0 && workload.history !== undefined) {
         const file = join(tmpdir(), `allwrite-${name}-${seed}.jsonl`)
@@ -115,6 +115,7 @@ const main = async (args: readonly string[]): Promise<number> => {
     ? await startCluster({
         nodes: options.nodes,
         args: journalKept,
+        detached: true,
         ...(clock === undefined ? {} : { clock }),
         ...(faults && needsMount === false ? { disks: smallDisks } : {}),
       })

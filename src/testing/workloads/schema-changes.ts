@@ -20,7 +20,7 @@ import { createTally } from './tally.ts'
 import type { Tally } from './tally.ts'
 
 /** How often a session changes the schema instead of a row: a change stops all others for a moment. */
-const changeShare = 0.04
+const changeShare = 0.02
 /** What is added beyond this is dropped again, so that tables and catalogs stay small. */
 const objectsMax = 4
 /** Rows that one session writes to, at most. */
