@@ -194,6 +194,8 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     } catch (error) {
       bypass.forget()
       await client.query('ROLLBACK')
+      // ROLLBACK leaves the position in the session: the next commit, if only a sweep, would claim it.
+      await client.query('SELECT pg_replication_origin_xact_reset()')
       throw error
     }
   }
