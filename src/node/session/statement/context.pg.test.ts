@@ -196,6 +196,8 @@ test('a role with a rewritten password logs in with the plaintext', async () => 
 })
 
 test('plain to write to are tables without code, also where the write goes on', async () => {
+  // A domain of an earlier test, which runs a user function wherever it may be used.
+  await client.query('drop domain dom cascade')
   await client.query(`
     create schema targets; set search_path = targets;
     create function code() returns int language sql as 'select 1';
@@ -232,9 +234,9 @@ test('plain to write to are tables without code, also where the write goes on', 
   )
   const plain = named.flatMap(([name]) => (name != null && context.isPlainTarget('targets', name) ? [name] : [])).sort()
   assert.deepEqual(plain, ['plain', 'referenced', 'refers', 'restricts'])
-  assert.equal(context.isPlainTarget(undefined, 'plain'), true)
-  await client.query(`create schema hiding; create view hiding.plain as select 1`)
-  assert.equal((await loadHarmlessContext(rows)).isPlainTarget(undefined, 'plain'), false)
+  assert.equal(context.isPlainTarget(undefined, 'restricts'), true)
+  await client.query(`create schema hiding; create view hiding.restricts as select 1`)
+  assert.equal((await loadHarmlessContext(rows)).isPlainTarget(undefined, 'restricts'), false)
   await client.query('alter domain targets.checked add check (value > targets.code())')
   assert.equal((await loadHarmlessContext(rows)).isPlainTarget('targets', 'plain'), false)
   await client.query('drop schema targets, hiding cascade')
