@@ -39,6 +39,8 @@ export interface NodeInfo {
   /** `n1` … */
   readonly id: string
   readonly url: string
+  /** When the cluster was ready. */
+  readonly state: string
   readonly agentPid: number
   readonly postgresPid: number
   readonly dataDir: string
@@ -56,6 +58,8 @@ export interface NodeStatus {
 
 export interface ClusterOptions {
   readonly nodes?: number
+  /** Ports are kept free for as many more. */
+  readonly room?: number
   /** Off by default: tests of crashes of processes do not need it, only a crash of the machine would. */
   readonly fsync?: boolean
   /** More arguments of `allwrite up`. */
@@ -68,6 +72,7 @@ export interface Cluster extends AsyncDisposable {
   readonly dir: string
   /** The cluster endpoint's URL. */
   readonly url: string
+  /** Ascending by number. */
   readonly nodes: readonly NodeInfo[]
   /** The supervisor's process. */
   readonly pid: number
@@ -78,6 +83,8 @@ export interface Cluster extends AsyncDisposable {
   status(): Promise<readonly NodeStatus[]>
   /** Runs another command of `allwrite` on this folder, such as `['kill', 'n2']`; rejects unless it exits with 0. */
   command(args: readonly string[]): Promise<string>
+  /** Asks which nodes there are: after `add` and `remove`. */
+  reload(): Promise<void>
   /** Process id of the journal. */
   journalPid(): number
   /** SIGKILL to the supervisor and every process of the cluster; resolves when all are gone. */
@@ -164,7 +171,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   chmodSync(root, 0o755) // the servers run as another user when we are root
   const dir = join(root, 'data')
   // The endpoint is at the base, nodes at base + 11 …; all between belong to the cluster.
-  const basePort = await freePorts(11 + nodeCount)
+  const basePort = await freePorts(11 + nodeCount + (options.room ?? 0))
   const fixed = ['--nodes', String(nodeCount), '--base-port', String(basePort)]
   const args = [...fixed, '--fsync', options.fsync === true ? 'on' : 'off', ...(options.args ?? [])]
   const readyMsMax = options.readyMsMax ?? 120_000
@@ -209,6 +216,10 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       return status.nodes
     },
     command,
+    reload: async () => {
+      const { nodes }: ReadyEvent = JSON.parse(await command(['status', '--json']))
+      running = { ...running, ready: { ...running.ready, nodes } }
+    },
     journalPid: () => {
       const journal = familyOf([running.child.pid ?? 0]).find(({ command }) => /main\/journal\.(js|ts)\b/.test(command))
       if (journal === undefined) throw new Error('no journal process is running')
@@ -235,7 +246,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
 
 const startControl = async (nodeCount: number): Promise<Cluster> => {
   const server = await startPlainServer()
-  const info = { url: server.url, agentPid: server.pid, postgresPid: server.pid, dataDir: server.dir }
+  const info = { url: server.url, state: 'serving', agentPid: server.pid, postgresPid: server.pid, dataDir: server.dir }
   const nodes = Array.from({ length: nodeCount }, (_, index) => ({ id: `n${index + 1}`, ...info }))
   const notHere = (): never => {
     throw new Error('not on the control: skip the test with needsCluster')
@@ -259,6 +270,7 @@ const startControl = async (nodeCount: number): Promise<Cluster> => {
         })),
       ),
     command: notHere,
+    reload: notHere,
     journalPid: notHere,
     killEverything: notHere,
     restart: notHere,

@@ -13,6 +13,7 @@ import {
   parseBasePort,
   parseLogLevel,
   parseNodes,
+  parseRate,
   parseSize,
   parseSwitch,
   type UpOptions,
@@ -62,6 +63,14 @@ export function addUp(program: Command, programs: Programs, done: (exitCode: num
     )
     .addOption(checkedOption('--journal-cap <size>', 'largest size of the journal', 'ALLWRITE_JOURNAL_CAP', parseSize))
     .addOption(
+      checkedOption(
+        '--copy-rate <MB/s>',
+        `how fast a node that joins copies another one (default: ${defaults.copyRate})`,
+        'ALLWRITE_COPY_RATE',
+        parseRate,
+      ),
+    )
+    .addOption(
       new Option('--pg-bin <dir>', 'programs of your own PostgreSQL 17 or newer ("path": from PATH)').env(
         'ALLWRITE_PG_BIN',
       ),
@@ -104,6 +113,7 @@ function readOptions(fields: Readonly<Record<string, unknown>>): UpOptions {
     pgBin: text('pgBin') === 'path' ? 'path' : path('pgBin'),
     journalRetainBytes: number('journalRetain'),
     journalCapBytes: number('journalCap'),
+    copyRateBytes: number('copyRate') ?? parseRate(defaults.copyRate),
     tlsCert: path('tlsCert'),
     tlsKey: path('tlsKey'),
     logLevel: text('logLevel') ?? defaults.logLevel,
