@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 /**
- * What it costs the others when a node joins, and how fast one is back that was away, under pgbench (its simple-update script).
+ * What it costs the others when a node joins, under pgbench (its simple-update script).
  *
- *   npm run build && node bench/join.mjs --mib 1000 --time 10 --outage 60
+ *   npm run build && node bench/join.mjs --mib 1000 --time 10
  *
- * Two nodes that serve, and a third that joins: it copies --mib of rows at --copy-rate. Then the third is killed for --outage
- * seconds, and started again. Throughput is pgbench's own, second by second.
+ * Two nodes that serve, and a third that joins: it copies --mib of rows at --copy-rate. Throughput is pgbench's own, second by second.
  */
 import { spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
@@ -21,7 +20,6 @@ const { values: options } = parseArgs({
   options: {
     mib: { type: 'string', default: '1000' },
     time: { type: 'string', default: '10' },
-    outage: { type: 'string', default: '60' },
     clients: { type: 'string', default: '4' },
     'copy-rate': { type: 'string', default: '32' },
     'base-port': { type: 'string', default: '29400' },
@@ -111,7 +109,7 @@ try {
   const urls = (await status()).nodes.map(({ url }) => url)
   const client = new pg.Client({ connectionString: urls[0] })
   await client.connect()
-  const init = spawn('pgbench', ['-i', '-q', '-s', '5', '-I', 'dtGp', urls[0]], { stdio: 'inherit' })
+  const init = spawn('pgbench', ['-i', '-q', '-s', '1', '-I', 'dtGp', urls[0]], { stdio: 'inherit' })
   await new Promise((resolve) => init.once('exit', resolve))
   await client.query('create table filling (id bigint primary key, v text)')
   const rows = 8192
@@ -152,18 +150,6 @@ try {
   from = performance.now()
   await delay(seconds * 1000)
   console.log(`three nodes: ${load.between(from, performance.now()).toFixed(0)} tps`)
-
-  if (Number(options.outage) > 0) {
-    await run('kill', 'n3')
-    const last = (await status()).journalPosition
-    await delay(Number(options.outage) * 1000)
-    const missed = (await status()).journalPosition - last
-    from = performance.now()
-    await run('start', 'n3')
-    console.log(
-      `away for ${options.outage} s, ${missed} entries: serves again after ${((performance.now() - from) / 1000).toFixed(1)} s`,
-    )
-  }
   await load.stop()
 } finally {
   const ended = new Promise((resolve) => up.once('exit', resolve))
