@@ -8,9 +8,8 @@ import { nodeId, type NodeId } from '../core/ids.ts'
 import { fieldsOf, readJson, type Fields } from './json.ts'
 
 export interface AgentConfig {
-  /** This node: 1 … `nodes`. */
   readonly node: NodeId
-  /** How many nodes the cluster has. */
+  /** The highest number of a member, as of this start: new sequences leave a block for each number up to it. */
   readonly nodes: number
   /** The agent's own folder, `DIR/n<i>`: logs, verdicts, incarnation. */
   readonly nodeDir: string
@@ -20,8 +19,10 @@ export interface AgentConfig {
   /** For the server's socket; below the cluster's private runtime folder. */
   readonly runtimeDir: string
   readonly journalSocket: string
-  /** The other nodes, each with its `runtimeDir` and its `nodeDir`. */
+  /** The other nodes, each with its `runtimeDir` and its `nodeDir`. Written anew whenever the members change. */
   readonly peers: readonly PeerConfig[]
+  /** What a donor may be asked for when this node copies it, bytes a second. */
+  readonly copyRate: number
   readonly listenHost: string
   readonly listenPort: number
   /** Folder of the user's own server; null: the npm package's. */
@@ -66,6 +67,7 @@ export function readAgentConfig(path: string): AgentConfig {
       const of = readerOf(fieldsOf(peer), path)
       return { node: nodeId(of.number('node')), runtimeDir: of.text('runtimeDir'), nodeDir: of.text('nodeDir') }
     }),
+    copyRate: reader.number('copyRate'),
     listenHost: reader.text('listenHost'),
     listenPort: reader.number('listenPort'),
     pgBin: reader.textOrNull('pgBin'),

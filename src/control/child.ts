@@ -35,8 +35,8 @@ export interface Child {
    * @throws AllwriteError unavailable with its log's last lines, when it ended {@link startAttemptsMax} times before that
    */
   start(): Promise<void>
-  /** Asks it to end, and kills it after `withinMs`. It stays down. */
-  stop(withinMs: number): Promise<void>
+  /** Asks it to end, and kills it after `withinMs`, and `drainMs` before that for what is under way. It stays down. */
+  stop(withinMs: number, drainMs?: number): Promise<void>
   /** SIGKILL. It stays down. */
   kill(): Promise<void>
   send(message: StopMessage | NodesMessage): void
@@ -166,12 +166,12 @@ export function createChild(options: ChildOptions): Child {
         spawnOnce()
       })
     },
-    async stop(withinMs) {
+    async stop(withinMs, drainMs = 0) {
       giveUp()
       if (!child) return
-      if (options.stopBy === 'message') send({ type: 'stop' })
+      if (options.stopBy === 'message') send({ type: 'stop', drainMs })
       else child.kill('SIGTERM')
-      const timer = setTimeout(() => child?.kill('SIGKILL'), withinMs)
+      const timer = setTimeout(() => child?.kill('SIGKILL'), withinMs + drainMs)
       await ended
       clearTimeout(timer)
     },

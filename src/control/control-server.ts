@@ -1,5 +1,5 @@
 /**
- * The supervisor's socket for the other commands: one JSON line in, one JSON line back. It lies in the private runtime
+ * The supervisor's socket for the other commands: one JSON line in, lines of progress and one with the result back. It lies in the private runtime
  * folder: whoever can open it is the cluster's owner.
  *
  * @module
@@ -8,7 +8,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { AllwriteError } from '../core/errors.ts'
 import { parseNodeName } from '../core/ids.ts'
-import { fieldsOf } from './json.ts'
+import { fieldsOf, type Fields } from './json.ts'
 import type { ClusterStatus } from './status.ts'
 
 /** What the commands may ask of the supervisor. */
@@ -18,10 +18,31 @@ export interface Controlled {
   killNode(id: number): Promise<void>
   stopNode(id: number): Promise<void>
   startNode(id: number): Promise<void>
+  /** Those below tell their steps. */
+  addNodes(count: number, tell: Tell): Promise<void>
+  removeNode(id: number, tell: Tell): Promise<void>
+  /** @param ids undefined: all that run */
+  restartNodes(ids: readonly number[] | undefined, pgBin: string | undefined, tell: Tell): Promise<void>
 }
 
-export const commands = ['status', 'stop', 'stop_node', 'kill', 'start'] as const
+/** Takes a line for the person who waits. */
+export type Tell = (text: string) => void
+
+export const commands = ['status', 'stop', 'stop_node', 'kill', 'start', 'add', 'remove', 'restart'] as const
 export type Command = (typeof commands)[number]
+
+/** One line of JSON. */
+export interface ControlRequest {
+  readonly command: Command
+  /** For the commands on one node: its name. */
+  readonly node?: string
+  /** `restart`: names; absent: all. */
+  readonly nodes?: readonly string[]
+  /** `add`. */
+  readonly count?: number
+  /** `restart`: a folder of PostgreSQL programs, or `path`. */
+  readonly pgBin?: string
+}
 
 export interface ControlError {
   readonly message: string
@@ -29,7 +50,10 @@ export interface ControlError {
   readonly hint?: string
 }
 
-export type ControlAnswer =
+/** Any number of lines with progress, then one with `ok`. */
+export type ControlAnswer = { readonly progress: string } | ControlResult
+
+export type ControlResult =
   { readonly ok: true; readonly status: ClusterStatus } | { readonly ok: false; readonly error: ControlError }
 
 /** A request is a few words. */
@@ -70,14 +94,16 @@ function answerLine(socket: Socket, controlled: Controlled): void {
     if (end < 0 && text.length <= requestBytesMax) return
     socket.removeAllListeners('data').resume()
     const line = text.slice(0, Math.max(end, 0))
-    void answer(line, controlled).then((result) => socket.end(`${JSON.stringify(result)}\n`))
+    const send = (value: ControlAnswer) => `${JSON.stringify(value)}\n`
+    // Who asked may have gone: what was begun goes on, and is told to nobody.
+    const tell = (progress: string) => void (socket.writable && socket.write(send({ progress })))
+    void answer(line, controlled, tell).then((result) => socket.end(send(result)))
   })
 }
 
-async function answer(line: string, controlled: Controlled): Promise<ControlAnswer> {
+async function answer(line: string, controlled: Controlled, tell: Tell): Promise<ControlResult> {
   try {
-    const { command, node } = fieldsOf(JSON.parse(line))
-    await run(command, node, controlled)
+    await run(fieldsOf(JSON.parse(line)), controlled, tell)
     return { ok: true, status: controlled.status() }
   } catch (thrown) {
     const { message, detail, hint } = AllwriteError.from(thrown)
@@ -88,8 +114,9 @@ async function answer(line: string, controlled: Controlled): Promise<ControlAnsw
   }
 }
 
-async function run(name: unknown, node: unknown, controlled: Controlled): Promise<void> {
-  const command = commands.find((known) => known === name)
+async function run(request: Fields, controlled: Controlled, tell: Tell): Promise<void> {
+  const { node, nodes, count, pgBin } = request
+  const command = commands.find((known) => known === request['command'])
   switch (command) {
     case 'status':
       return
@@ -103,8 +130,16 @@ async function run(name: unknown, node: unknown, controlled: Controlled): Promis
       return controlled.killNode(nodeOf(node))
     case 'start':
       return controlled.startNode(nodeOf(node))
+    case 'add':
+      return controlled.addNodes(typeof count === 'number' && count >= 1 ? count : 1, tell)
+    case 'remove':
+      return controlled.removeNode(nodeOf(node), tell)
+    case 'restart': {
+      const ids = Array.isArray(nodes) ? nodes.map(nodeOf) : undefined
+      return controlled.restartNodes(ids, typeof pgBin === 'string' ? pgBin : undefined, tell)
+    }
     case undefined:
-      throw new AllwriteError('protocol', `unknown command ${JSON.stringify(name)}`)
+      throw new AllwriteError('protocol', `unknown command ${JSON.stringify(request['command'])}`)
   }
 }
 

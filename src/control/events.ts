@@ -4,7 +4,7 @@
  * @module
  */
 import { createColors } from 'picocolors'
-import type { ClusterStatus, NodeState } from './status.ts'
+import type { ClusterStatus, NodeState, NodeStatus } from './status.ts'
 
 export type SupervisorEvent =
   | { readonly event: 'progress'; readonly text: string; readonly node?: string }
@@ -40,6 +40,7 @@ export function prettyReporter(write: (text: string) => void, options: PrettyOpt
     serving: paint.green('●'),
     catching_up: paint.yellow('◐'),
     starting: paint.yellow('○'),
+    joining: paint.yellow('◔'),
     stopping: paint.yellow('○'),
     silent: paint.red('◌'),
     hung: paint.red('✗'),
@@ -62,6 +63,10 @@ export function prettyReporter(write: (text: string) => void, options: PrettyOpt
   }
 }
 
+/** What a node does that does not serve: the cluster is up without it. */
+const unready = ({ state, note }: NodeStatus): string =>
+  state === 'serving' ? '' : `  (${state.replace('_', ' ')}${note === undefined ? '' : `: ${note}`})`
+
 function card(event: ReadyFields, paint: ReturnType<typeof createColors>, options: PrettyOptions): string {
   const show = (url: string) => (options.secrets ? url : hidePassword(url))
   const seconds = ((performance.now() - options.startedAt) / 1000).toFixed(1)
@@ -72,10 +77,10 @@ function card(event: ReadyFields, paint: ReturnType<typeof createColors>, option
     `  ${paint.bold(paint.green('Allwrite'))}  ${count} node${count === 1 ? '' : 's'}, each takes reads and writes ${paint.dim(`(${seconds} s)`)}`,
     '',
     row('cluster', paint.cyan(show(event.cluster))),
-    ...event.nodes.map(({ id, url }) => row(id, show(url))),
+    ...event.nodes.map((node) => row(node.id, `${show(node.url)}${unready(node)}`)),
     row('data', event.dir),
     '',
-    `  ${paint.dim('Try')}      allwrite psql   ·   allwrite status   ·   allwrite kill n${count}`,
+    `  ${paint.dim('Try')}      allwrite psql   ·   allwrite status   ·   allwrite kill ${event.nodes.at(-1)?.id ?? ''}`,
     `  ${paint.dim('Stop')}     Ctrl-C${options.secrets ? '' : `      ${paint.dim('(URLs with password: allwrite status --json)')}`}`,
     '',
     '',

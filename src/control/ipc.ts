@@ -28,7 +28,8 @@ export interface AgentStatus {
 
 /** Child → supervisor. The journal and the endpoint send `ready` only, without `postgresPid`. */
 export type ChildMessage =
-  | { readonly type: 'progress'; readonly text: string }
+  /** `joining`: its start takes as long as its data, or the journal, are large. */
+  | { readonly type: 'progress'; readonly text: string; readonly joining: boolean }
   | { readonly type: 'ready'; readonly postgresPid: number | null }
   /** Every {@link statusEveryMs} and on every change. */
   | AgentStatus
@@ -38,6 +39,8 @@ export type ChildMessage =
 /** Supervisor → agent. */
 export interface StopMessage {
   readonly type: 'stop'
+  /** How long open transactions may still take to end, ms; 0: they are rolled back at once. A second message may say less. */
+  readonly drainMs: number
 }
 
 /** Supervisor → endpoint: all nodes, at every change. */
@@ -67,7 +70,7 @@ export function parseChildMessage(value: unknown): ChildMessage | undefined {
   const fields = fieldsOf(value)
   switch (fields['type']) {
     case 'progress':
-      return { type: 'progress', text: String(fields['text']) }
+      return { type: 'progress', text: String(fields['text']), joining: fields['joining'] === true }
     case 'ready':
       return { type: 'ready', postgresPid: wholeNumber(fields['postgresPid']) ?? null }
     case 'fatal':
@@ -90,6 +93,12 @@ export function parseChildMessage(value: unknown): ChildMessage | undefined {
     default:
       return undefined
   }
+}
+
+/** The agent's view of a message; undefined for what is none. */
+export function parseStopMessage(value: unknown): StopMessage | undefined {
+  const { type, drainMs } = fieldsOf(value)
+  return type === 'stop' ? { type, drainMs: wholeNumber(drainMs) ?? 0 } : undefined
 }
 
 /** The endpoint's view of a message; undefined for what is none. */

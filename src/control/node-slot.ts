@@ -8,7 +8,7 @@ import { nodeId } from '../core/ids.ts'
 import { endLeftover } from '../postgres/index.ts'
 import type { AgentConfig } from './agent-config.ts'
 import { createChild, type Child } from './child.ts'
-import { makeNodeFolder, nodeNumbers, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import { makeNodeFolder, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
 import type { Reporter } from './events.ts'
 import { hungMsMax, silentMsMax, type AgentStatus, type ChildMessage } from './ipc.ts'
 import { writeJson } from './json.ts'
@@ -22,13 +22,21 @@ export interface NodeSlot {
   readonly child: Child
   /** Starts the agent; resolves when it is ready. Ends what an earlier one left first. */
   start(): Promise<void>
-  /** Orderly: the agent ends its server. Killed after `withinMs`; then the server is ended here. */
-  stop(withinMs: number): Promise<void>
+  /**
+   * Orderly: no new sessions; those that are there end with their transaction, or when `drainMs` are over; the agent ends its
+   * server. Killed after `withinMs` more; then the server is ended here.
+   */
+  stop(withinMs: number, drainMs?: number): Promise<void>
+  /** `stop`, then `start`, with other PostgreSQL programs where they are named. @throws AllwriteError cancelled if something else stopped it too */
+  restart(withinMs: number, drainMs: number, pgBin?: string): Promise<void>
   /** SIGKILL to the agent and its server, at once. */
   kill(): Promise<void>
   status(journalPosition: number): NodeStatus
+  readonly state: NodeState
   /** Reports the state if it changed since last told. */
   look(): void
+  /** The members have changed: the agent finds its peers in its configuration. */
+  writeConfig(): void
   readonly journalPosition: number
 }
 
@@ -40,6 +48,8 @@ export interface NodeSlotOptions {
   readonly runtimeDir: string
   readonly journalSocket: string
   readonly report: Reporter
+  /** The PostgreSQL programs; null: the npm package's. */
+  readonly pgBin: string | null
   /** Whether it serves or lives has changed. */
   readonly onChange: () => void
 }
@@ -61,10 +71,16 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   let failure: string | undefined
   /** Ready means serving until it says otherwise: the first status may come half a second later. */
   let ready = false
+  /** The latest words of a start that takes a peer's data, or a long piece of the journal. */
+  let joining: string | undefined
+  /** It was asked to stop: nobody new is sent there. */
+  let stopping = false
+  let { pgBin } = slot
 
   const state = (): NodeState => {
     if (child.pid === undefined) return 'down'
-    if (!last) return ready ? 'serving' : 'starting'
+    if (stopping) return 'stopping'
+    if (!last) return ready ? 'serving' : joining === undefined ? 'starting' : 'joining'
     // A node without its server is as good as silent: it can't read, and its commits wait.
     const silentMs = Math.max(performance.now() - last.at, last.status.serverSilentMs)
     if (silentMs > hungMsMax) return 'hung'
@@ -74,7 +90,7 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
     return silentMs > silentMsMax && wouldServe ? 'silent' : word
   }
 
-  const noteNow = () => last?.status.note ?? (ready ? undefined : failure)
+  const noteNow = () => last?.status.note ?? (ready ? undefined : (failure ?? joining))
 
   const look = () => {
     const now = state()
@@ -86,7 +102,10 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   }
 
   const onMessage = (message: ChildMessage) => {
-    if (message.type === 'progress') report({ event: 'progress', node: name, text: message.text })
+    if (message.type === 'progress') {
+      if (message.joining || joining !== undefined) joining = message.text
+      report({ event: 'progress', node: name, text: message.text })
+    }
     if (message.type === 'fatal') {
       failure = message.message
       report({ event: 'progress', node: name, text: message.message })
@@ -103,29 +122,31 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
     look()
   }
 
+  /** What was known is of another process. */
+  const forget = () => {
+    last = undefined
+    ready = false
+    joining = undefined
+    stopping = false
+    postgresPid = null
+  }
+
   const child = createChild({
     name,
     program: slot.program,
     configPath,
     logFile: `${folder}/agent.log`,
     stopBy: 'message',
-    onLaunch: () => {
-      // Also again and again: a user may have removed the folder to have the node made anew.
-      makeNodeFolder(cluster.dir, id)
-      writeJson(configPath, agentConfig(slot, folder))
-    },
+    onLaunch: () => writeConfig(),
     onMessage,
     onStart: (pid) => {
       writePidFile(cluster.dir, name, pid, configPath)
-      last = undefined
-      ready = false
+      forget()
       look()
     },
     onEnd: (how, wanted) => {
       removePidFile(cluster.dir, name)
-      last = undefined
-      ready = false
-      postgresPid = null
+      forget()
       if (wanted) failure = undefined
       else {
         failure ??= how
@@ -139,6 +160,12 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   /** Counts what takes the node down, so that a start in progress notices. */
   let downs = 0
 
+  const writeConfig = () => {
+    // At each launch: a user may have removed the folder to have the node made anew.
+    makeNodeFolder(cluster.dir, id)
+    writeJson(configPath, agentConfig(slot, folder, pgBin))
+  }
+
   const startOnce = async () => {
     const before = downs
     await endLeftover(paths.pgData(id))
@@ -146,24 +173,47 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
     await child.start()
   }
 
+  const start = () => {
+    starting ??= startOnce().finally(() => (starting = undefined))
+    return starting
+  }
+
+  const stop = async (withinMs: number, drainMs = 0) => {
+    downs++
+    if (child.pid !== undefined) {
+      stopping = true
+      // The endpoint hears of it before the agent does.
+      look()
+    }
+    await child.stop(withinMs, drainMs)
+    // Nothing is left after an orderly end; after a SIGKILL its server is.
+    await endLeftover(paths.pgData(id))
+  }
+
   return {
     id,
     name,
     child,
-    start() {
-      starting ??= startOnce().finally(() => (starting = undefined))
-      return starting
-    },
-    async stop(withinMs) {
-      downs++
-      await child.stop(withinMs)
-      // Nothing is left after an orderly end; after a SIGKILL its server is.
-      await endLeftover(paths.pgData(id))
+    start,
+    stop,
+    async restart(withinMs, drainMs, wanted) {
+      const stopped = stop(withinMs, drainMs)
+      const mine = downs
+      await stopped
+      if (downs !== mine || child.wanted) {
+        throw new AllwriteError('cancelled', `the restart of ${name} was cancelled by another command`)
+      }
+      pgBin = wanted ?? pgBin
+      await start()
     },
     async kill() {
       downs++
       await child.kill()
       await endLeftover(paths.pgData(id), { kill: true })
+    },
+    writeConfig,
+    get state() {
+      return state()
     },
     look,
     get journalPosition() {
@@ -191,22 +241,25 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
 function agentConfig(
   { id, cluster, options, runtimeDir, journalSocket }: NodeSlotOptions,
   nodeDir: string,
+  pgBin: string | null,
 ): AgentConfig {
   const paths = pathsOf(cluster.dir)
+  const { members } = cluster.file
   return {
     node: nodeId(id),
-    nodes: cluster.file.nodes,
+    nodes: members.at(-1) ?? id,
     nodeDir,
     pgDataDir: paths.pgData(id),
     templateDir: paths.template,
     runtimeDir: `${runtimeDir}/n${id}`,
     journalSocket,
-    peers: nodeNumbers(cluster.file.nodes)
+    peers: members
       .filter((peer) => peer !== id)
       .map((peer) => ({ node: nodeId(peer), runtimeDir: `${runtimeDir}/n${peer}`, nodeDir: paths.node(peer) })),
+    copyRate: options.copyRateBytes,
     listenHost,
     listenPort: nodePort(cluster.file.basePort, id),
-    pgBin: options.pgBin,
+    pgBin,
     appUser,
     appPassword: cluster.secrets.appPassword,
     agentSecret: cluster.secrets.agentSecret,

@@ -1,6 +1,6 @@
-import { equal, throws } from 'node:assert/strict'
+import { deepEqual, equal, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseBasePort, parseNodes, parseSize, parseSwitch } from './options.ts'
+import { parseBasePort, parseNodes, parseRate, parseSize, parseSwitch } from './options.ts'
 
 test('sizes are read with their units', () => {
   equal(parseSize('4GiB'), 4 * 1024 ** 3)
@@ -18,4 +18,9 @@ test('numbers of nodes, ports and switches are checked', () => {
   for (const text of ['0', '65510', '1e4']) throws(() => parseBasePort(text), /invalid port/)
   equal(parseSwitch('off'), false)
   throws(() => parseSwitch('yes'), /invalid switch/)
+})
+
+test('a rate is in MB a second where no unit is said', () => {
+  deepEqual(['32', '32MB', '64 MiB/s', '0.5'].map(parseRate), [32e6, 32e6, 64 * 2 ** 20, 5e5])
+  for (const text of ['0', '1kB', '2GB', 'fast', '-1']) throws(() => parseRate(text), { code: 'configuration' })
 })

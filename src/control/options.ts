@@ -15,15 +15,30 @@ export interface UpOptions {
   readonly journalRetainBytes: number | undefined
   readonly journalCapBytes: number | undefined
   readonly journalSegmentBytes: number | undefined
+  /** Of a joining node's copy, bytes a second. */
+  readonly copyRateBytes: number
   readonly tlsCert: string | null
   readonly tlsKey: string | null
   readonly logLevel: string
 }
 
-export const defaults = { dir: '.allwrite', nodes: 4, basePort: 15_432, fsync: true, logLevel: 'info' } as const
+export const defaults = {
+  dir: '.allwrite',
+  nodes: 4,
+  basePort: 15_432,
+  fsync: true,
+  copyRate: '32MB',
+  logLevel: 'info',
+} as const
 
 /** Nodes on one machine: each is a server of its own, and every one applies all writes. */
 export const nodesMax = 16
+
+/** The highest number that a node may have: numbers of removed nodes are never given out again. */
+export const nodeNumberMax = 1_000
+
+/** The last TCP port. */
+export const portMax = 65_535
 
 /** Node `n` listens at base port + 10 + n; the ports between belong to the endpoints. */
 export const nodePort = (basePort: number, node: number): number => basePort + 10 + node
@@ -47,12 +62,19 @@ export function parseNodes(text: string): number {
   return refuse(`number of nodes: "${text}"`, `1 … ${nodesMax}`)
 }
 
-/** The highest node's port must exist as well. */
+/** The ports of as many nodes as a new cluster may have must exist as well. */
 export function parseBasePort(text: string): number {
   const value = Number(text)
-  const max = 65_535 - nodePort(0, nodesMax)
+  const max = portMax - nodePort(0, nodesMax)
   if (/^\d+$/.test(text) && value >= 1 && value <= max) return value
   return refuse(`port: "${text}"`, `1 … ${max}`)
+}
+
+/** How many nodes are to come. */
+export function parseCount(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= 1 && value < nodesMax) return value
+  return refuse(`number of nodes: "${text}"`, `1 … ${nodesMax - 1}`)
 }
 
 export function parseSwitch(text: string): boolean {
@@ -90,6 +112,18 @@ export function parseSize(text: string): number {
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
   return refuse(`size: "${text}"`, 'a number with a unit, such as 512MiB or 4GiB')
 }
+
+/** MB/s where no unit is said: `32`, `32MB`, `32MB/s`, `1 GiB/s`; bytes a second, within what PostgreSQL can hold a copy to. */
+export function parseRate(text: string): number {
+  const size = text.trim().replace(/\/s$/, '')
+  const bytes = parseSize(/^[\d.]+$/.test(size) ? `${size}MB` : size)
+  if (bytes >= rateMin && bytes <= rateMax) return bytes
+  return refuse(`rate: "${text}"`, '32kB … 1GiB a second')
+}
+
+/** BASE_BACKUP's MAX_RATE, bytes a second. */
+const rateMin = 32_000
+const rateMax = 1024 ** 3
 
 /** Checks what single options can't show. @throws AllwriteError configuration */
 export function checkTogether(options: UpOptions): UpOptions {

@@ -1,7 +1,8 @@
 /**
  * Stands for the journal, the endpoint or an agent in the supervisor's tests: argv[2] names its configuration, as theirs
  * does. As an agent it listens at its port and answers everyone with its name. A file `die` beside the configuration makes
- * every start fail; `deaf` makes it ignore the order to stop; `endpoint.seen` gets the nodes that an endpoint was told.
+ * every start fail, and so does its node's name in the environment's ALLWRITE_FIXTURE_DIE; `joins` makes it join until the file is
+ * gone; `deaf` makes it ignore the order to stop; `endpoint.seen` gets the nodes that an endpoint was told.
  *
  * @module
  */
@@ -16,7 +17,7 @@ const folder = dirname(configPath)
 const { node, listenPort } = fieldsOf(JSON.parse(readFileSync(configPath, 'utf8')))
 const deaf = existsSync(join(folder, 'deaf'))
 
-if (existsSync(join(folder, 'die'))) {
+if (existsSync(join(folder, 'die')) || process.env['ALLWRITE_FIXTURE_DIE'] === `n${String(node)}`) {
   process.stderr.write('told to die\n')
   process.exit(1)
 }
@@ -52,9 +53,19 @@ if (typeof node === 'number' && typeof listenPort === 'number') {
       sessions: 0,
     }
     send({ type: 'progress', text: 'listening' })
-    send({ type: 'ready', postgresPid: process.pid })
-    send(status)
-    setInterval(() => send(status), 200)
+    const ready = (): void => {
+      send({ type: 'ready', postgresPid: process.pid })
+      send(status)
+      setInterval(() => send(status), 200)
+    }
+    const joins = (): boolean => existsSync(join(folder, 'joins'))
+    if (!joins()) return ready()
+    send({ type: 'progress', text: 'copying n1', joining: true })
+    const timer = setInterval(() => {
+      if (joins()) return
+      clearInterval(timer)
+      ready()
+    }, 50)
   })
 } else {
   send({ type: 'ready' })

@@ -3,11 +3,14 @@
  *
  * @module
  */
-import { nodeNumbers, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import { pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
 import type { AgentState } from './ipc.ts'
 
-/** An agent's own word; or `down`: not running; `silent`, later `hung`: it runs, but it or its server says nothing. */
-export type NodeState = AgentState | 'down' | 'silent' | 'hung'
+/**
+ * An agent's own word; or `down`: not running; `joining`: it takes a peer's data, or reads a long piece of the journal, before it
+ * can serve; `silent`, later `hung`: it runs, but it or its server says nothing.
+ */
+export type NodeState = AgentState | 'down' | 'joining' | 'silent' | 'hung'
 
 export interface NodeStatus {
   readonly id: string
@@ -49,7 +52,7 @@ export function downStatus(cluster: ClusterDir): ClusterStatus {
     proxy: null,
     http: null,
     journalPosition: 0,
-    nodes: nodeNumbers(cluster.file.nodes).map((node) => ({
+    nodes: cluster.file.members.map((node) => ({
       id: `n${node}`,
       url: urls.node(node),
       state: 'down',

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,12 +30,13 @@ beforeEach(async () => {
   options = {
     dir: join(root, 'data'),
     nodes: 2,
-    basePort: await freeBase(13),
+    basePort: await freeBase(18),
     fsync: false,
     pgBin: null,
     journalRetainBytes: undefined,
     journalCapBytes: undefined,
     journalSegmentBytes: undefined,
+    copyRateBytes: 32e6,
     tlsCert: null,
     tlsKey: null,
     logLevel: 'info',
@@ -76,6 +77,14 @@ async function until<T>(what: string, look: () => T | undefined | false): Promis
 function agentPid(supervisor: Supervisor, node: number): number | undefined {
   return supervisor.status().nodes[node - 1]?.agentPid ?? undefined
 }
+
+const told = (words: RegExp): boolean => events.some((event) => event.event === 'progress' && words.test(event.text))
+
+const namesOf = (supervisor: Supervisor): string =>
+  supervisor
+    .status()
+    .nodes.map(({ id, state }) => `${id} ${state}`)
+    .join(', ')
 
 function endpointSees(): unknown {
   const path = join(options.dir, 'endpoint.seen')
@@ -133,12 +142,12 @@ test('a cluster starts, is asked, loses processes and gets them back, and leaves
   notEqual(second, first)
 
   // A node taken down stays down, and the endpoint hears of it.
-  await askSupervisor(options.dir, 'kill', 'n2')
+  await askSupervisor(options.dir, { command: 'kill', node: 'n2' })
   equal(supervisor.status().nodes[1]?.state, 'down')
   await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 dead')
-  await askSupervisor(options.dir, 'start', 'n2')
+  await askSupervisor(options.dir, { command: 'start', node: 'n2' })
   await until('n2 is back', () => endpointSees() === 'n1 serving, n2 serving')
-  await rejects(askSupervisor(options.dir, 'kill', 'n7'), /there is no node n7/)
+  await rejects(askSupervisor(options.dir, { command: 'kill', node: 'n7' }), /there is no node n7/)
 
   const pids = supervisor.status().nodes.map((node) => node.agentPid ?? 0)
   await askSupervisor(options.dir, 'stop')
@@ -148,12 +157,156 @@ test('a cluster starts, is asked, loses processes and gets them back, and leaves
   equal(existingRuntimeDir(options.dir), undefined)
   equal(await askSupervisor(options.dir, 'status'), undefined)
 
-  // The folder remembers the number of nodes.
-  await rejects(startSupervisor({ ...options, nodes: 3 }, programs, report), /has 2 nodes, not 3/)
-  const again = await startSupervisor({ ...options, nodes: undefined }, programs, report)
+  // The folder remembers its members; another number is for new clusters, and said so.
+  const again = await startSupervisor({ ...options, nodes: 3 }, programs, report)
+  ok(told(/has 2 nodes: --nodes is for a new one/))
   equal(again.status().nodes.length, 2)
   equal(again.status().cluster, ready?.cluster, 'the same password')
   await again.stop()
+})
+
+test('nodes are added and removed: numbers are given out once, and a crash in between is finished', async () => {
+  // The real journal: a member that goes is fenced there.
+  const journal = fileURLToPath(new URL('../main/journal.js', import.meta.url))
+  const supervisor = await startSupervisor({ ...options, nodes: 1 }, { ...programs, journal }, report)
+  const dir = supervisor.status().dir
+  const steps: string[] = []
+  await rejects(
+    supervisor.removeNode(1, () => undefined),
+    /n1 can not be removed: no other node serves/,
+  )
+  await askSupervisor(dir, { command: 'add', count: 2 }, (text) => steps.push(text))
+  deepEqual(steps, ['n2: joining', 'n2: listening', 'n2 serves', 'n3: joining', 'n3: listening', 'n3 serves'])
+  equal(namesOf(supervisor), 'n1 serving, n2 serving, n3 serving')
+  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 serving, n3 serving')
+  const peersOf = (node: number) =>
+    readAgentConfig(join(pathsOf(dir).node(node), 'agent.json')).peers.map((peer) => peer.node)
+  deepEqual(
+    [peersOf(1), peersOf(3)],
+    [
+      [2, 3],
+      [1, 2],
+    ],
+    'those that run hear of the new ones',
+  )
+
+  // One at a time.
+  const removal = supervisor.removeNode(2, (text) => steps.push(text))
+  await rejects(
+    supervisor.addNodes(1, () => undefined),
+    /busy: a removal is under way/,
+  )
+  await removal
+  match(steps.at(-1) ?? '', /n2 is no member any more; its folder is ".*\/removed\/n2-\w+"/)
+  deepEqual([peersOf(1), peersOf(3)], [[3], [1]])
+  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n3 serving')
+
+  // One that can't join is no member, and its number is gone.
+  process.env['ALLWRITE_FIXTURE_DIE'] = 'n4'
+  await rejects(
+    supervisor.addNodes(1, (text) => steps.push(text)),
+    /n4 did not start/,
+  )
+  delete process.env['ALLWRITE_FIXTURE_DIE']
+  match(steps.at(-1) ?? '', /n4 could not join, and is no member/)
+  await supervisor.addNodes(1, () => undefined)
+  equal(namesOf(supervisor), 'n1 serving, n3 serving, n5 serving')
+
+  const taken = createServer().listen((options.basePort ?? 0) + 16, '127.0.0.1')
+  await once(taken, 'listening')
+  await rejects(
+    supervisor.addNodes(1, () => undefined),
+    /port \d+ is in use/,
+  )
+  taken.close()
+  await supervisor.stop()
+
+  // A crash came between the end of n3's membership and the move of its folder.
+  const path = pathsOf(dir).cluster
+  const file = JSON.parse(readFileSync(path, 'utf8'))
+  deepEqual(file, { ...file, version: 2, members: [1, 3, 5], nextNode: 6 })
+  writeFileSync(path, JSON.stringify({ ...file, members: [1, 5] }))
+  const again = await startSupervisor({ ...options, nodes: undefined }, programs, report)
+  equal(namesOf(again), 'n1 serving, n5 serving')
+  equal(existsSync(pathsOf(dir).node(3)), false)
+  deepEqual(
+    readdirSync(pathsOf(dir).removed).map((name) => name.split('-')[0]),
+    ['n2', 'n3', 'n4'],
+  )
+  await again.stop()
+})
+
+test('a cluster of the first version of its file has the members that it had', async () => {
+  const first = await startSupervisor(options, programs, report)
+  const { dir } = first.status()
+  await first.stop()
+  const { basePort, fsync } = JSON.parse(readFileSync(pathsOf(dir).cluster, 'utf8'))
+  writeFileSync(pathsOf(dir).cluster, JSON.stringify({ version: 1, nodes: 2, basePort, fsync }))
+  const again = await startSupervisor(options, programs, report)
+  equal(namesOf(again), 'n1 serving, n2 serving')
+  await again.stop()
+})
+
+test('nodes are restarted one after the other; a failure leaves the rest as it is', async () => {
+  const supervisor = await startSupervisor(options, programs, report)
+  const pids = () => [agentPid(supervisor, 1), agentPid(supervisor, 2)]
+  const before = pids()
+  const down: number[] = []
+  const watch = setInterval(
+    () => down.push(supervisor.status().nodes.filter(({ state }) => state !== 'serving').length),
+    1,
+  )
+  await supervisor.restartNodes(undefined, undefined, () => undefined)
+  clearInterval(watch)
+  equal(Math.max(...down), 1, 'never two at once')
+  equal(namesOf(supervisor), 'n1 serving, n2 serving')
+  equal(new Set([...before, ...pids()]).size, 4)
+
+  writeFileSync(join(pathsOf(options.dir).node(1), 'die'), '')
+  const kept = agentPid(supervisor, 2)
+  await rejects(
+    supervisor.restartNodes(undefined, undefined, () => undefined),
+    /n1 did not start/,
+  )
+  equal(agentPid(supervisor, 2), kept)
+  equal(namesOf(supervisor), 'n1 down, n2 serving')
+  await rejects(
+    supervisor.restartNodes([2], undefined, () => undefined),
+    /n2 is not restarted: no other node serves/,
+  )
+  await rejects(
+    supervisor.restartNodes([7], undefined, () => undefined),
+    /there is no node n7/,
+  )
+  rmSync(join(pathsOf(options.dir).node(1), 'die'))
+  await supervisor.restartNodes([1], undefined, () => undefined)
+  equal(namesOf(supervisor), 'n1 serving, n2 serving')
+  await supervisor.stop()
+})
+
+test('a cluster made before is up while a node joins, and without one that can’t start', async () => {
+  const first = await startSupervisor({ ...options, nodes: 3 }, programs, report)
+  const { dir } = first.status()
+  await first.stop()
+  writeFileSync(join(pathsOf(dir).node(2), 'joins'), '')
+  writeFileSync(join(pathsOf(dir).node(3), 'die'), '')
+  events = []
+  const supervisor = await startSupervisor(options, programs, report)
+  const ready = events.find((event) => event.event === 'ready')
+  deepEqual(
+    ready?.nodes.map(({ state, note }) => [state, note]),
+    [
+      ['serving', undefined],
+      ['joining', 'copying n1'],
+      ['down', undefined],
+    ],
+  )
+  ok(told(/stays down: n3 did not start/))
+  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 dead, n3 dead')
+  rmSync(join(pathsOf(dir).node(2), 'joins'))
+  await until('n2 serves', () => namesOf(supervisor) === 'n1 serving, n2 serving, n3 down')
+  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 serving, n3 dead')
+  await supervisor.stop()
 })
 
 test('a taken port is named before anything starts', async () => {

@@ -3,11 +3,12 @@
  *
  * Contract
  * 1. Start: lock, leftovers of a killed predecessor ended, ports free, template, journal, agents side by side, endpoint.
- *    Resolves when every node is ready. A failure on the way stops what was started, and says why.
+ *    Resolves when the cluster is up (start-nodes.ts). A failure on the way stops what was started, and says why.
  * 2. A process that dies is started again, with growing pauses; a node taken down by `kill` or `stop` stays down.
  * 3. The endpoint hears at once which nodes serve and which are dead; an agent that says nothing for 1.25 s gets no new connection where
  *    another serves, and after 5 s counts as dead.
- * 4. Stop: endpoint, agents, journal, each with a bound, then SIGKILL. No process and no socket stays behind.
+ * 4. Nodes come, go and are restarted one operation at a time (operations.ts), while the others serve.
+ * 5. Stop: endpoint, agents, journal, each with a bound, then SIGKILL. No process and no socket stays behind.
  *
  * The supervisor holds no state that data depends on: killed at any moment, its successor goes on from the folder.
  *
@@ -17,15 +18,17 @@ import { existsSync, rmSync } from 'node:fs'
 import { AllwriteError } from '../core/errors.ts'
 import { locateBinaries, runtimeDir } from '../postgres/index.ts'
 import { createChild, type Child } from './child.ts'
-import { makeClusterDir, nodeNumbers, openClusterDir, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
-import { serveControl } from './control-server.ts'
+import { makeClusterDir, openClusterDir, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import { serveControl, type Tell } from './control-server.ts'
 import type { Reporter } from './events.ts'
 import { writeJson } from './json.ts'
 import { lockCluster } from './lock.ts'
 import { createNodeSlot, type NodeSlot } from './node-slot.ts'
+import { createOperations, drainMs, slotOf, type Operations } from './operations.ts'
 import { listenHost, nodePort, type UpOptions } from './options.ts'
 import { endOrphans, removePidFile, writePidFile } from './pid-files.ts'
 import { requireFreePorts } from './ports.ts'
+import { startNodes } from './start-nodes.ts'
 import type { ClusterStatus, NodeState } from './status.ts'
 import { makeTemplate, type PrepareTemplate } from './template.ts'
 
@@ -48,6 +51,12 @@ export interface Supervisor {
   stopNode(id: number): Promise<void>
   /** Resolves when it is ready again; at once if it runs. */
   startNode(id: number): Promise<void>
+  /** One after the other; resolves when all serve. */
+  addNodes(count: number, tell: Tell): Promise<void>
+  /** For good: see {@link Operations}. */
+  removeNode(id: number, tell: Tell): Promise<void>
+  /** One after the other; those named, or all that run. */
+  restartNodes(ids: readonly number[] | undefined, pgBin: string | undefined, tell: Tell): Promise<void>
   /** Resolves when it was stopped, by whomever. */
   readonly stopped: Promise<void>
 }
@@ -95,9 +104,12 @@ async function startLocked(
   const orphans = await endOrphans(dir)
   if (orphans.length > 0) report({ event: 'progress', text: `ended what an earlier run left: ${orphans.join(', ')}` })
   const cluster = openClusterDir(dir, options)
-  const { basePort, nodes: nodeCount } = cluster.file
-  const numbers = nodeNumbers(nodeCount)
-  const ports = [basePort, ...numbers.map((node) => nodePort(basePort, node))]
+  const { basePort, members } = cluster.file
+  if (options.nodes !== undefined && options.nodes !== members.length) {
+    const text = `the cluster has ${members.length} nodes: --nodes is for a new one, "allwrite add" and "allwrite remove" change it`
+    report({ event: 'progress', text })
+  }
+  const ports = [basePort, ...members.map((node) => nodePort(basePort, node))]
   await requireFreePorts(listenHost, ports, orphans.length > 0 ? orphanPortsMsMax : 0)
   for (const path of [options.tlsCert, options.tlsKey]) {
     if (path !== null && !existsSync(path)) throw new AllwriteError('configuration', `there is no file "${path}"`)
@@ -116,18 +128,21 @@ async function startLocked(
     ...(options.journalCapBytes === undefined ? {} : { capBytes: options.journalCapBytes }),
     ...(options.journalSegmentBytes === undefined ? {} : { segmentBytes: options.journalSegmentBytes }),
   })
+  const slots = new Map<number, NodeSlot>()
+  const watchers = new Set<() => void>()
+  const listeners = new Set<Reporter>()
   const sendNodes = () => {
-    const states = slots.map((slot) => slot.status(0).state)
+    const states = [...slots.values()].map((slot) => ({ slot, state: slot.state }))
     // On a machine that is so busy that all are silent, one that may answer is better than none.
-    const chosen = states.includes('serving') ? 'serving' : 'silent'
+    const chosen = states.some(({ state }) => state === 'serving') ? 'serving' : 'silent'
     endpoint.send({
       type: 'nodes',
-      nodes: slots.map((slot, i) => {
-        const state = states[i] ?? 'down'
+      nodes: states.map(({ slot, state }) => {
         const port = nodePort(basePort, slot.id)
         return { id: slot.id, host: listenHost, port, serving: state === chosen, alive: isAlive(state) }
       }),
     })
+    for (const look of watchers) look()
   }
   const endpoint = helperProcess(
     cluster,
@@ -137,7 +152,7 @@ async function startLocked(
     { host: listenHost, port: basePort, tls: options.tlsCert !== null },
     sendNodes,
   )
-  const slots = numbers.map((id) =>
+  const makeSlot = (id: number, pgBin: string | null): NodeSlot =>
     createNodeSlot({
       id,
       cluster,
@@ -145,12 +160,31 @@ async function startLocked(
       program: programs.agent,
       runtimeDir: runtime,
       journalSocket: sockets.journal,
-      report,
+      report: (event) => {
+        report(event)
+        for (const listener of listeners) listener(event)
+      },
+      pgBin,
       onChange: sendNodes,
-    }),
-  )
+    })
+  for (const id of members) slots.set(id, makeSlot(id, options.pgBin))
+  const operations = createOperations({
+    cluster,
+    slots,
+    makeSlot,
+    pgBin: options.pgBin,
+    runtimeDir: runtime,
+    journalSocket: sockets.journal,
+    isUp: () => supervisor.status().state === 'up',
+    onMembers: sendNodes,
+    listen: (node, tell) =>
+      joined(listeners, (event) => {
+        if (event.event === 'progress' && event.node === node) tell(`${node}: ${event.text}`)
+      }),
+    stopWithinMs: stopWithinMs.agent,
+  })
 
-  const supervisor = build({ cluster, slots, journal, endpoint, report, lock, runtime })
+  const supervisor = build({ cluster, slots, operations, journal, endpoint, report, lock, runtime })
   const onAbort = () => void supervisor.stop()
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
@@ -159,8 +193,9 @@ async function startLocked(
     report({ event: 'progress', text: 'starting the journal' })
     await journal.start()
     signal?.throwIfAborted()
-    report({ event: 'progress', text: `starting ${nodeCount} node${nodeCount === 1 ? '' : 's'}` })
-    await Promise.all(slots.map((slot) => slot.start()))
+    report({ event: 'progress', text: `starting ${slots.size} node${slots.size === 1 ? '' : 's'}` })
+    const onChange = (look: () => void) => joined(watchers, look)
+    await startNodes([...slots.values()], { isNew: cluster.isNew, report, onChange })
     signal?.throwIfAborted()
     await endpoint.start()
     supervisor.up()
@@ -175,7 +210,8 @@ async function startLocked(
 
 interface Parts {
   readonly cluster: ClusterDir
-  readonly slots: readonly NodeSlot[]
+  readonly slots: ReadonlyMap<number, NodeSlot>
+  readonly operations: Operations
   readonly journal: Child
   readonly endpoint: Child
   readonly report: Reporter
@@ -188,17 +224,18 @@ interface Startable extends Supervisor {
   up(): void
 }
 
-function build({ cluster, slots, journal, endpoint, report, lock, runtime }: Parts): Startable {
+function build({ cluster, slots, operations, journal, endpoint, report, lock, runtime }: Parts): Startable {
+  const all = (): readonly NodeSlot[] => [...slots.values()]
   const urls = urlsOf(cluster)
   let state: ClusterStatus['state'] = 'starting'
   let stopping: Promise<void> | undefined
   let control: AsyncDisposable | undefined
-  const timer = setInterval(() => slots.forEach((slot) => slot.look()), lookEveryMs)
+  const timer = setInterval(() => all().forEach((slot) => slot.look()), lookEveryMs)
   let resolveStopped: () => void = () => undefined
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve))
 
   const status = (): ClusterStatus => {
-    const journalPosition = Math.max(0, ...slots.map((slot) => slot.journalPosition))
+    const journalPosition = Math.max(0, ...all().map((slot) => slot.journalPosition))
     return {
       state,
       dir: cluster.dir,
@@ -208,16 +245,8 @@ function build({ cluster, slots, journal, endpoint, report, lock, runtime }: Par
       proxy: null,
       http: null,
       journalPosition,
-      nodes: slots.map((slot) => slot.status(journalPosition)),
+      nodes: all().map((slot) => slot.status(journalPosition)),
     }
-  }
-
-  const slotOf = (id: number): NodeSlot => {
-    const slot = slots[id - 1]
-    if (slot) return slot
-    throw new AllwriteError('configuration', `there is no node n${id}`, {
-      detail: `The cluster has n1 … n${slots.length}.`,
-    })
   }
 
   const finish = async () => {
@@ -241,7 +270,7 @@ function build({ cluster, slots, journal, endpoint, report, lock, runtime }: Par
       }
     }
     await settle([endpoint.stop(stopWithinMs.endpoint)])
-    await settle(slots.map((slot) => slot.stop(stopWithinMs.agent)))
+    await settle(all().map((slot) => slot.stop(stopWithinMs.agent)))
     await settle([journal.stop(stopWithinMs.journal)])
     await finish()
     if (failures.length > 0) throw failures[0]
@@ -251,7 +280,7 @@ function build({ cluster, slots, journal, endpoint, report, lock, runtime }: Par
   const kill = async () => {
     state = 'stopping'
     // An orderly stop that is under way goes on with processes that are gone already.
-    await Promise.allSettled([endpoint.kill(), ...slots.map((slot) => slot.kill()), journal.kill()])
+    await Promise.allSettled([endpoint.kill(), ...all().map((slot) => slot.kill()), journal.kill()])
     await stop()
   }
 
@@ -260,10 +289,13 @@ function build({ cluster, slots, journal, endpoint, report, lock, runtime }: Par
     stop,
     kill,
     stopped,
-    killNode: (id) => slotOf(id).kill(),
-    stopNode: (id) => slotOf(id).stop(stopWithinMs.agent),
+    killNode: async (id) => slotOf(slots, id).kill(),
+    stopNode: async (id) => slotOf(slots, id).stop(stopWithinMs.agent, drainMs),
+    addNodes: (count, tell) => operations.add(count, tell),
+    removeNode: (id, tell) => operations.remove(id, tell),
+    restartNodes: (ids, pgBin, tell) => operations.restart(ids, pgBin, tell),
     startNode: async (id) => {
-      const slot = slotOf(id)
+      const slot = slotOf(slots, id)
       if (state !== 'up') throw new AllwriteError('unavailable', `the cluster is ${state}`)
       if (!slot.child.wanted) await slot.start()
     },
@@ -307,5 +339,11 @@ function helperProcess(
   })
 }
 
+/** Puts a value into a set, until the result is called. */
+function joined<T>(set: Set<T>, value: T): () => void {
+  set.add(value)
+  return () => void set.delete(value)
+}
+
 /** Connections to a node in any other state still work, or end by the agent's own doing. */
-const isAlive = (state: NodeState): boolean => state !== 'down' && state !== 'hung' && state !== 'starting'
+const isAlive = (state: NodeState): boolean => !['down', 'hung', 'starting', 'joining'].includes(state)

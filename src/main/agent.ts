@@ -9,11 +9,12 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import pino from 'pino'
 import { readAgentConfig, type AgentConfig } from '../control/agent-config.ts'
-import { statusEveryMs, type ChildMessage } from '../control/ipc.ts'
+import { parseStopMessage, statusEveryMs, type ChildMessage } from '../control/ipc.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { nodeName } from '../core/ids.ts'
 import { connectFileJournal } from '../journal/file/client.ts'
 import type { NodeStatus, RunningNode } from '../node/node.ts'
+import { flushUnsynced } from '../node/join/unsynced.ts'
 import { startNode } from '../node/start-node.ts'
 import { openSessions, type Sessions } from '../node/sessions.ts'
 import { verifierOfPassword } from '../wire/pgwire/scram-client.ts'
@@ -73,23 +74,30 @@ const run = async (): Promise<void> => {
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
 
-  const stop = async (): Promise<void> => {
+  let hurry: () => void = () => undefined
+  const stop = async (drainMs: number): Promise<void> => {
+    if (drainMs === 0) hurry()
     if (ending) return
     ending = true
+    status()
+    const hurried = new Promise<void>((resolve) => (hurry = resolve))
+    if (drainMs > 0) await Promise.race([sessions?.drain(drainMs), hurried])
     setTimeout(() => process.exit(1), stopMsMax).unref()
     await sessions?.close()
     await running?.stop()
+    if (running) await flushUnsynced(config.nodeDir)
     process.exit(0)
   }
-  const onStop = (): void => {
-    stop().catch((error: unknown) => {
+  const onStop = (drainMs: number): void => {
+    stop(drainMs).catch((error: unknown) => {
       log.error({ err: error }, 'the stop failed')
       process.exit(1)
     })
   }
-  for (const name of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(name, onStop)
-  process.on('message', (message) => {
-    if ((message as { type?: unknown }).type === 'stop') onStop()
+  for (const name of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(name, () => onStop(0))
+  process.on('message', (value) => {
+    const message = parseStopMessage(value)
+    if (message) onStop(message.drainMs)
   })
 
   const status = (): void => {
@@ -126,10 +134,12 @@ const run = async (): Promise<void> => {
       random: Math.random,
       log: (level, message) => log[level]({}, message),
     }),
-    peers: config.peers,
+    // The supervisor writes the file anew when members come or go.
+    peers: () => readAgentConfig(path).peers,
+    copyRate: config.copyRate,
     log,
     onFatal: fail,
-    onProgress: (text) => say({ type: 'progress', text }),
+    onProgress: (text, joining = false) => say({ type: 'progress', text, joining }),
     now: () => performance.now(),
     wallClock: Date.now,
   })

@@ -82,12 +82,14 @@ const schemaSettledMsMax = 500
 const findWorkerMs = 50
 /** An inconsistent node shows that it is one for this long before it ends, to be made anew, ms. */
 const inconsistentMs = 2_000
+/** Entries: a start that has more of them to apply is a joining, which nobody waits for. Some ten seconds' worth. */
+const farBehind = windowDefault
 /** Verdicts of statements, by text. */
 const classifierBytesMax = 16 * 1024 * 1024
 
 export interface NodeOptions {
   readonly node: NodeId
-  /** Nodes of the cluster: new sequences leave a block for each. */
+  /** The highest number of a node: new sequences leave a block for each up to it. */
   readonly nodes: number
   readonly nodeDir: string
   /** Folder of the server's socket, short and closed; beside it, with a p, the publisher's. */
@@ -97,11 +99,14 @@ export interface NodeOptions {
   /** Verifier of the application's role, the same on all nodes; the role is made if it is absent. */
   readonly appRole: { readonly name: string; readonly verifier: string }
   readonly journal: Journal
-  /** The other nodes: who can give this one a copy of its data. */
-  readonly peers: readonly Peer[]
+  /** The other nodes, now: who can give this one a copy of its data. */
+  readonly peers: () => readonly Peer[]
+  /** What a donor may be asked for, bytes a second. */
+  readonly copyRate: number
   readonly log: NodeLog
   readonly onFatal: (error: Error) => void
-  readonly onProgress: (text: string) => void
+  /** @param joining the start takes as long as the data, or the journal, are large */
+  readonly onProgress: (text: string, joining?: boolean) => void
   /** Monotonic, ms. */
   readonly now: () => number
   /** Unix time, ms: for what is shown, nothing is decided by it. */
@@ -154,7 +159,8 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   const fatal = (error: Error): void => {
     if (state === 'stopping') return
     log.error({ err: error }, 'the node ends: it starts anew from the journal')
-    if (error instanceof AllwriteError && error.code === 'position_trimmed') markForRebuild(nodeDir, error.message)
+    if (error instanceof AllwriteError && error.code === 'position_trimmed')
+      markForRebuild(nodeDir, 'too_old', error.message)
     options.onFatal(error)
   }
   const inconsistent = (what: string, fields: object, position?: Position): void => {
@@ -164,14 +170,14 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     log.error(fields, `node ${name} is inconsistent: ${what}`)
     voucher.end()
     // A node alone has nobody to be copied from: it waits for the human who looks.
-    if (options.peers.length === 0) return
-    const stays = rememberTrip(node, nodeDir, { position: position ?? tracker.applied, at: options.now() })
+    if (options.peers().length === 0) return
+    const stays = rememberTrip(node, nodeDir, { position: position ?? tracker.applied, at: options.wallClock() })
     if (stays !== undefined) {
       note = `${what}. ${stays}`
       log.error({}, stays)
       return
     }
-    markForRebuild(nodeDir, what)
+    markForRebuild(nodeDir, 'diverged', what)
     setTimeout(
       () => fatal(new AllwriteError('unavailable', `the node was inconsistent: ${what}`)),
       inconsistentMs,
@@ -396,7 +402,9 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   }
 
   state = 'catching_up'
-  options.onProgress('reading the journal')
+  const behind = tail.last - start
+  const read = behind > farBehind ? `reading ${behind} entries of the journal` : 'reading the journal'
+  options.onProgress(read, behind > farBehind)
   const fenced = groups.fence()
   guarded(
     runJudge({

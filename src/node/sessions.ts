@@ -37,10 +37,17 @@ export interface SessionsOptions {
 
 export interface Sessions {
   readonly count: number
+  /**
+   * Ends each session as soon as it is in no transaction (57P01), and new ones at once: the endpoints choose this node no more, who
+   * comes has not been told yet. Resolves when none is left, or after `withinMs`.
+   */
+  drain(withinMs: number): Promise<void>
   /** Stops accepting, ends sessions after their running transaction's end, waits a bounded time. */
   close(): Promise<void>
 }
 
+/** So long the endpoints may take to hear that this node is drained, ms: who was sent here meanwhile is let in. */
+const drainMsMin = 250
 /** How long sessions may take to end at a stop, ms; then the server's own fast shutdown ends them. */
 const closeMsMax = 2_000
 
@@ -109,6 +116,9 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
 
   const functions = await functionsOf(grantClient)
   const sessions = new Map<Session, Socket>()
+  let draining = false
+  /** Told when the last session ends. */
+  let onEmpty: () => void = () => undefined
   const onSession = (start: SessionStart): void => {
     const session = runSession(
       { ...start, consistencyUnknown: true },
@@ -134,7 +144,11 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     )
     start.setCancel(() => session.cancel())
     sessions.set(session, start.client)
-    void session.closed.then(() => sessions.delete(session))
+    void session.closed.then(() => {
+      sessions.delete(session)
+      if (sessions.size === 0) onEmpty()
+    })
+    if (draining) session.leave()
   }
   // As if they had left: what is submitted goes its way, everything else is rolled back when the server goes on.
   running.gate.onHung(() => {
@@ -165,6 +179,16 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   return {
     get count() {
       return sessions.size
+    },
+    async drain(withinMs) {
+      draining = true
+      for (const session of sessions.keys()) session.leave()
+      await new Promise((resolve) => setTimeout(resolve, Math.min(drainMsMin, withinMs)))
+      if (sessions.size === 0) return
+      await new Promise<void>((resolve) => {
+        onEmpty = resolve
+        setTimeout(resolve, withinMs - drainMsMin).unref()
+      })
     },
     async close() {
       clearInterval(pollTimer)

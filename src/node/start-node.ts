@@ -18,7 +18,8 @@ export const startNode = async (options: NodeOptions): Promise<RunningNode> => {
   // Until the node's own housekeeping has told the journal more.
   using hold = createJournalHold(options.journal, options.node)
   const signal = new AbortController().signal
-  const providing: ProvideOptions = { ...options, dataDir, fsync, database, hold, signal }
+  const onProgress = (text: string): void => options.onProgress(text, true)
+  const providing: ProvideOptions = { ...options, onProgress, dataDir, fsync, database, hold, signal }
   await provideData(providing)
   for (let attempt = 1; ; attempt++) {
     const begun: { server?: LocalServer } = {}

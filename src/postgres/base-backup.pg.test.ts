@@ -256,3 +256,18 @@ test('a donor with tablespaces is refused', async () => {
   await client.query('drop tablespace elsewhere')
   await client.end()
 })
+
+test('a copy takes no more from its donor than its rate', async () => {
+  const rate = 16 * 2 ** 20
+  const begun = performance.now()
+  const { bytes } = await takeBaseBackup({
+    socket: await replication(donor),
+    target: join(home(), 'pgdata'),
+    fsync: false,
+    rateBytesMax: rate,
+    label: 'slow',
+  })
+  const seconds = (performance.now() - begun) / 1000
+  // PostgreSQL holds the rate over an eighth of a second's worth (throttling_sample); the log comes at its own pace.
+  ok(seconds > (0.6 * bytes) / rate, `${bytes} bytes in ${seconds} s`)
+})

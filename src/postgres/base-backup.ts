@@ -35,6 +35,8 @@ export interface BaseBackupOptions {
   readonly target: string
   /** False: the copy need not survive a crash of the machine. */
   readonly fsync: boolean
+  /** The donor sends no more than this, bytes a second: PostgreSQL's MAX_RATE, 32 kB … 1 GB. Absent: as fast as it can. */
+  readonly rateBytesMax?: number
   /** Stands in the copy's backup_label, and at the donor in pg_stat_replication. */
   readonly label: string
   /** Bytes so far, and the donor's estimate of all; more than that may come. */
@@ -107,7 +109,10 @@ const receive = async (options: BaseBackupOptions, folder: string): Promise<Base
   socket.write(query(`CREATE_REPLICATION_SLOT ${slot} TEMPORARY PHYSICAL (RESERVE_WAL)`))
   await resultsOf(frames)
   const label = options.label.replaceAll("'", "''")
-  socket.write(query(`BASE_BACKUP (LABEL '${label}', PROGRESS true, CHECKPOINT 'fast', WAL true, MANIFEST 'no')`))
+  const rate = options.rateBytesMax === undefined ? '' : `, MAX_RATE ${rateOf(options.rateBytesMax)}`
+  socket.write(
+    query(`BASE_BACKUP (LABEL '${label}', PROGRESS true, CHECKPOINT 'fast', WAL true, MANIFEST 'no'${rate})`),
+  )
 
   const tar = createTarReader()
   let total = 0
@@ -132,6 +137,9 @@ const receive = async (options: BaseBackupOptions, folder: string): Promise<Base
   await files.finish()
   return { bytes, endLsn: results.at(-1)?.[0]?.[0] ?? '' }
 }
+
+/** In kB, within what PostgreSQL takes (MAX_RATE_LOWER and MAX_RATE_UPPER, basebackup_sink.h). */
+const rateOf = (bytes: number): number => Math.min(Math.max(Math.round(bytes / 1024), 32), 1_048_576)
 
 /** The archive's name and its tablespace's place; a data folder's own archive has none. */
 const requireOwnFolder = (data: Buffer): void => {

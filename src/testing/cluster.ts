@@ -41,6 +41,8 @@ export interface NodeInfo {
   /** `n1` … */
   readonly id: string
   readonly url: string
+  /** When the cluster was ready. */
+  readonly state: string
   readonly agentPid: number
   readonly postgresPid: number
   readonly dataDir: string
@@ -68,6 +70,8 @@ export interface StateChange {
 
 export interface ClusterOptions {
   readonly nodes?: number
+  /** Ports are kept free for as many more. */
+  readonly room?: number
   /** Off by default: tests of crashes of processes do not need it, only a crash of the machine would. */
   readonly fsync?: boolean
   /** Folders below the data folder that get a file system of their own, and its size, MiB: see {@link mountDisk}. */
@@ -90,6 +94,7 @@ export interface Cluster extends AsyncDisposable {
   readonly dir: string
   /** The cluster endpoint's URL. */
   readonly url: string
+  /** Ascending by number. */
   readonly nodes: readonly NodeInfo[]
   /** The supervisor's process. */
   readonly pid: number
@@ -106,6 +111,8 @@ export interface Cluster extends AsyncDisposable {
   readonly clock: FakeClock | undefined
   /** The file systems that the options asked for, by folder. */
   readonly disks: ReadonlyMap<string, SmallDisk>
+  /** Asks which nodes there are: after `add` and `remove`. */
+  reload(): Promise<void>
   /** Process id of the journal. */
   journalPid(): number
   /** SIGKILL to the supervisor and every process of the cluster; resolves when all are gone. */
@@ -225,7 +232,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
   chmodSync(root, 0o755) // the servers run as another user when we are root
   const dir = join(root, 'data')
   // The endpoint is at the base, nodes at base + 11 …; all between belong to the cluster.
-  const basePort = await freePorts(11 + nodeCount)
+  const basePort = await freePorts(11 + nodeCount + (options.room ?? 0))
   const fixed = ['--nodes', String(nodeCount), '--base-port', String(basePort)]
   const args = [
     ...fixed,
@@ -298,6 +305,10 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     clock: options.clock,
     disks,
     command,
+    reload: async () => {
+      const { nodes }: ReadyEvent = JSON.parse(await command(['status', '--json']))
+      running = { ...running, ready: { ...running.ready, nodes } }
+    },
     journalPid: () => {
       const journal = familyOf([running.child.pid ?? 0]).find(({ command }) => /main\/journal\.(js|ts)\b/.test(command))
       if (journal === undefined) throw new Error('no journal process is running')
@@ -325,7 +336,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
 
 const startControl = async (nodeCount: number): Promise<Cluster> => {
   const server = await startPlainServer()
-  const info = { url: server.url, agentPid: server.pid, postgresPid: server.pid, dataDir: server.dir }
+  const info = { url: server.url, state: 'serving', agentPid: server.pid, postgresPid: server.pid, dataDir: server.dir }
   const nodes = Array.from({ length: nodeCount }, (_, index) => ({ id: `n${index + 1}`, ...info }))
   const notHere = (): never => {
     throw new Error('not on the control: skip the test with needsCluster')
@@ -352,6 +363,7 @@ const startControl = async (nodeCount: number): Promise<Cluster> => {
     clock: undefined,
     disks: new Map(),
     command: notHere,
+    reload: notHere,
     journalPid: notHere,
     killEverything: notHere,
     restart: notHere,

@@ -35,7 +35,7 @@ const schema = [
 
 before(async () => {
   server = await startPlainServer()
-  const info = { agentPid: 0, postgresPid: 0, dataDir: '' }
+  const info = { state: 'serving', agentPid: 0, postgresPid: 0, dataDir: '' }
   const nodes = ['n1', 'n2'].map((id) => ({ id, url: server.url, ...info }))
   pair = {
     nodes,

@@ -84,8 +84,8 @@ const fromEveryNode = async <T>(
   ask: (client: pg.Client) => Promise<T>,
 ): Promise<Map<string, T>> => {
   const answers = await Promise.all(
-    cluster.nodes.map(async ({ id }, index) => {
-      const client = await cluster.connect(index + 1)
+    cluster.nodes.map(async ({ id }) => {
+      const client = await cluster.connect(Number(id.slice(1)))
       try {
         return [id, await ask(client)] as const
       } finally {

@@ -25,9 +25,9 @@ export const allServing = async (cluster: Cluster): Promise<void> => {
 /** All nodes are equal, and each has every row that the load was told is committed. */
 export const assertNothingLost = async (cluster: Cluster, load: Load): Promise<void> => {
   await assertAllEqual(cluster, healMsMax)
-  for (let number = 1; number <= cluster.nodes.length; number++) {
-    const client = await cluster.connect(number)
-    assert.deepEqual(await lostRows(load, client), [], `acknowledged rows missing at n${number}`)
+  for (const { id } of cluster.nodes) {
+    const client = await cluster.connect(Number(id.slice(1)))
+    assert.deepEqual(await lostRows(load, client), [], `acknowledged rows missing at ${id}`)
     await client.end()
   }
 }

@@ -1,6 +1,6 @@
 /** A node can lose its data, or be away for longer than the journal keeps: it becomes a copy of a peer, and nobody else notices. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -110,7 +110,7 @@ test('a node whose data folder was deleted becomes a copy of a peer, under load'
     rmSync(join(folderOf(3), 'pgdata'), { recursive: true })
     await cluster.command(['start', 'n3'])
   })
-  assert.deepEqual(await lineageOf(3), [4, 3], 'a copy of n4')
+  assert.match((await lineageOf(3)).join(), /^[124],3$/, 'a copy of another')
   assert.deepEqual(
     readdirSync(folderOf(3)).filter((name) => /copy|partial|old|rebuild/.test(name)),
     [],
@@ -124,7 +124,8 @@ test('it serves as a donor itself, and a copy of the copy is right', { skip }, a
     rmSync(folderOf(2), { recursive: true })
     await cluster.command(['start', 'n2'])
   })
-  assert.deepEqual(await lineageOf(2), [4, 3, 2], 'a copy of n3, which was one of n4')
+  // The counters' clients are elsewhere: n3 has the least to do, and is the next one where all are equal.
+  assert.match((await lineageOf(2)).join(), /^[124],3,2$/, 'a copy of n3, which was one itself')
 })
 
 test('an agent killed while it copies begins again by itself', { skip }, async (context) => {
@@ -138,8 +139,15 @@ test('an agent killed while it copies begins again by itself', { skip }, async (
     signal(killed, 'SIGKILL')
     await started
   })
-  assert.deepEqual(await lineageOf(3), [4, 3])
+  assert.match((await lineageOf(3)).join(), /^[1-4,]+,3$/)
 })
+
+/** As if the machine had been started anew since the node ran without fsync. */
+const machineEnded = ({ dir }: Cluster, number: number): void => {
+  const mark = join(dir, `n${number}`, 'unsynced')
+  assert(existsSync(mark))
+  writeFileSync(mark, '00000000-0000-0000-0000-000000000000')
+}
 
 /** Fills the journal until it has forgotten its first segment. */
 const trimJournal = async (): Promise<void> => {
@@ -157,8 +165,7 @@ test('a node that was away longer than the journal keeps becomes a copy by itsel
     await trimJournal()
     await cluster.command(['start', 'n4'])
   })
-  const lineage = await lineageOf(4)
-  assert.equal(lineage[0], 1, `a copy of n1: ${lineage.join()}`)
+  assert.match((await lineageOf(4)).join(), /[123],4$/, 'a copy of another')
 })
 
 test('a node that was tampered with takes itself out and is made anew by itself', { skip }, async (context) => {
@@ -178,6 +185,7 @@ test('a node that was tampered with takes itself out and is made anew by itself'
       { msMax: 60_000, everyMs: 100 },
     )
   })
+  assert(existsSync(join(folderOf(3), 'pgdata.diverged', 'PG_VERSION')), 'what diverged is kept, to be looked at')
 })
 
 test('with the journal trimmed, an empty node is filled and all restart together', { skip }, async (context) => {
@@ -189,9 +197,15 @@ test('with the journal trimmed, an empty node is filled and all restart together
   })
   await cluster.killEverything()
   rmSync(folderOf(2), { recursive: true })
+  machineEnded(cluster, 3)
+  writeFileSync(join(folderOf(3), 'pgdata', 'of these data'), '')
   await cluster.restart()
   await serving()
   await assertAllEqual(cluster, 60_000)
+  assert(
+    !existsSync(join(folderOf(3), 'pgdata', 'of these data')),
+    'what ran without fsync in another boot is replaced',
+  )
 })
 
 test(
@@ -214,6 +228,18 @@ test(
     assert.deepEqual((await again.query(sum)).rows, before)
     const { rows } = await again.query<{ id: number }>('insert into t (n) values (0) returning id')
     assert((rows[0]?.id ?? 0) > (before[0]?.['last'] ?? 0), 'no value of a sequence is drawn twice')
+    const now = (await again.query<Record<string, number>>(sum)).rows
     await again.end()
+
+    await alone.command(['kill', 'n1'])
+    machineEnded(alone, 1)
+    await alone.command(['start', 'n1'])
+    const anew = await alone.connect(1)
+    assert.deepEqual(
+      (await anew.query(sum)).rows,
+      now,
+      'nor is it different after a crash of the machine without fsync',
+    )
+    await anew.end()
   },
 )

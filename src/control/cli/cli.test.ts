@@ -32,7 +32,7 @@ function run(words: readonly string[], env: Record<string, string> = {}): Promis
 }
 
 test('every command has help with examples', async () => {
-  for (const command of ['up', 'status', 'stop', 'kill', 'start', 'psql']) {
+  for (const command of ['up', 'status', 'stop', 'kill', 'start', 'add', 'remove', 'restart', 'psql']) {
     const { code, stdout } = await run([command, '--help'])
     equal(code, 0)
     match(stdout, /Examples:\n {2}/)
@@ -45,6 +45,7 @@ test('wrong usage is told on stderr and ends with 2', async () => {
     [['up', '--base-port', 'x'], /--base-port/],
     [['up', '--journal-cap', '4 parsecs'], /512MiB/],
     [['up', '--fsync', 'maybe'], /on or off/],
+    [['add', '--count', '16'], /Expected 1 … 15/],
     [['kill'], /missing required argument 'node'/],
     [['bogus'], /unknown command 'bogus'/],
     [['status', '--bogus'], /unknown option '--bogus'/],
@@ -68,7 +69,16 @@ test('commands for a cluster that is not there fail with a hint, and make nothin
   const dir = mkdtempSync(join(tmpdir(), 'allwrite-test-'))
   try {
     const ended = await Promise.all(
-      [['status'], ['stop'], ['kill', 'n1'], ['start', 'n1'], ['psql']].map((words) => run([...words, '--data', dir])),
+      [
+        ['status'],
+        ['stop'],
+        ['kill', 'n1'],
+        ['start', 'n1'],
+        ['psql'],
+        ['add'],
+        ['remove', 'n1', '--for-good'],
+        ['restart', '--all'],
+      ].map((words) => run([...words, '--data', dir])),
     )
     for (const { code, stdout, stderr } of ended) {
       deepEqual([code, stdout], [1, ''])
@@ -77,6 +87,20 @@ test('commands for a cluster that is not there fail with a hint, and make nothin
     deepEqual(readdirSync(dir), [])
   } finally {
     rmSync(dir, { recursive: true })
+  }
+})
+
+test('a removal is asked for twice, and a restart says of whom', async () => {
+  const [removal, nobody, both] = await Promise.all([
+    run(['remove', 'n2']),
+    run(['restart']),
+    run(['restart', 'n1', '--all']),
+  ])
+  equal(removal.code, 1)
+  match(removal.stderr, /needs --for-good\nDETAIL: .*never given out again.*\nHINT: .*allwrite stop n2/)
+  for (const { code, stderr } of [nobody, both]) {
+    equal(code, 1)
+    match(stderr, /which nodes .*\nHINT: .*--all/)
   }
 })
 
@@ -89,7 +113,7 @@ test('--tls-cert without its key is refused', async () => {
 test('what people read shows no password, unless to a terminal', () => {
   const cluster = {
     dir: '/d',
-    file: { version: 1 as const, nodes: 1, basePort: 1000, fsync: true },
+    file: { version: 2 as const, members: [1], nextNode: 2, basePort: 1000, fsync: true },
     secrets: { appPassword: 'hidden-words', agentSecret: 'hidden-words' },
   }
   const status = downStatus(cluster)

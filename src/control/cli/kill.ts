@@ -19,6 +19,6 @@ export function addKill(program: Command): void {
     .addHelpText('after', examples('allwrite kill n2', 'allwrite kill n2 --data /var/lib/allwrite'))
     .action(async (node: string, options: unknown) => {
       const dir = String(fieldsOf(options)['data'])
-      if (!(await askSupervisor(dir, 'kill', node))) throw notRunning(resolve(dir))
+      if (!(await askSupervisor(dir, { command: 'kill', node }))) throw notRunning(resolve(dir))
     })
 }

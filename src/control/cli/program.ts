@@ -6,11 +6,14 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { AllwriteError } from '../../core/errors.ts'
-import { defaults, nodesMax } from '../options.ts'
+import { defaults } from '../options.ts'
 import type { Programs } from '../supervisor.ts'
 import { errorText, exitCodes } from './fail.ts'
+import { addAdd } from './add.ts'
 import { addKill } from './kill.ts'
 import { addPsql } from './psql.ts'
+import { addRemove } from './remove.ts'
+import { addRestart } from './restart.ts'
 import { addStart } from './start.ts'
 import { addStatus } from './status.ts'
 import { addStop } from './stop.ts'
@@ -38,6 +41,9 @@ export async function runCli(argv: readonly string[], programs: Programs, versio
   addStop(program)
   addKill(program)
   addStart(program)
+  addAdd(program)
+  addRemove(program)
+  addRestart(program)
   addPsql(program, done)
   try {
     await program.parseAsync(argv)
@@ -71,8 +77,11 @@ export function checkedOption(
   })
 }
 
+/** Takes the steps of a command that takes long. */
+export const tellStep = (text: string): void => void process.stderr.write(`· ${text}\n`)
+
 /** Help's last part. */
 export const examples = (...lines: readonly string[]): string =>
   `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
 
-export const nodeArgument = `the node, n1 … n${nodesMax}`
+export const nodeArgument = 'the node, n1 …'

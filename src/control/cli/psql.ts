@@ -40,10 +40,10 @@ export function addPsql(program: Command, done: (exitCode: number) => void): voi
       if (status.state === 'down') {
         throw new AllwriteError('unavailable', 'the cluster is down', { hint: 'Start it with "allwrite up".' })
       }
-      const url = node === undefined ? status.cluster : status.nodes[node - 1]?.url
+      const url = node === undefined ? status.cluster : status.nodes.find(({ id }) => id === `n${node}`)?.url
       if (url === undefined) {
         throw new AllwriteError('configuration', `there is no node ${first}`, {
-          detail: `The cluster has n1 … n${status.nodes.length}.`,
+          detail: `The cluster has ${status.nodes.map(({ id }) => id).join(', ')}.`,
         })
       }
       const code = shell === true ? undefined : await runPsql(url, words)

@@ -19,6 +19,6 @@ export function addStart(program: Command): void {
     .addHelpText('after', examples('allwrite start n2', 'allwrite start n2 --data /var/lib/allwrite'))
     .action(async (node: string, options: unknown) => {
       const dir = String(fieldsOf(options)['data'])
-      if (!(await askSupervisor(dir, 'start', node))) throw notRunning(resolve(dir))
+      if (!(await askSupervisor(dir, { command: 'start', node }))) throw notRunning(resolve(dir))
     })
 }

@@ -25,7 +25,7 @@ export function addStop(program: Command): void {
     .addHelpText('after', examples('allwrite stop', 'allwrite stop n2'))
     .action(async (node: string | undefined, options: unknown) => {
       const dir = String(fieldsOf(options)['data'])
-      const status = await askSupervisor(dir, node === undefined ? 'stop' : 'stop_node', node)
+      const status = await askSupervisor(dir, node === undefined ? 'stop' : { command: 'stop_node', node })
       if (!status) throw notRunning(resolve(dir))
       if (node === undefined && status.pid !== null) await ended(status.pid)
     })

@@ -13,6 +13,7 @@ import {
   parseBasePort,
   parseLogLevel,
   parseNodes,
+  parseRate,
   parseSize,
   parseSwitch,
   type UpOptions,
@@ -65,6 +66,14 @@ export function addUp(program: Command, programs: Programs, done: (exitCode: num
       checkedOption('--journal-segment <size>', 'size of a file of the journal', 'ALLWRITE_JOURNAL_SEGMENT', parseSize),
     )
     .addOption(
+      checkedOption(
+        '--copy-rate <MB/s>',
+        `how fast a node that joins copies another one (default: ${defaults.copyRate})`,
+        'ALLWRITE_COPY_RATE',
+        parseRate,
+      ),
+    )
+    .addOption(
       new Option('--pg-bin <dir>', 'programs of your own PostgreSQL 17 or newer ("path": from PATH)').env(
         'ALLWRITE_PG_BIN',
       ),
@@ -108,6 +117,7 @@ function readOptions(fields: Readonly<Record<string, unknown>>): UpOptions {
     journalRetainBytes: number('journalRetain'),
     journalCapBytes: number('journalCap'),
     journalSegmentBytes: number('journalSegment'),
+    copyRateBytes: number('copyRate') ?? parseRate(defaults.copyRate),
     tlsCert: path('tlsCert'),
     tlsKey: path('tlsKey'),
     logLevel: text('logLevel') ?? defaults.logLevel,

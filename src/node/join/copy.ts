@@ -5,7 +5,8 @@
  * 1. The journal is asked to keep what the copy will need.              Nothing.
  * 2. The donor's data goes to `pgdata.partial`.                         Removed by the next attempt; an old folder is untouched.
  * 3. The donor's verdict log goes to `verdicts.copy`; a mark into the copy. The same.
- * 4. The old folder, if there is one, is renamed `pgdata.old`.          No folder: the next start copies.
+ * 4. The old folder, if there is one, is renamed `pgdata.old`, or,
+ *    if its data diverged, `pgdata.diverged` in place of an earlier one. No folder: the next start copies.
  * 5. `verdicts.copy` becomes `verdicts`.                                The same.
  * 6. `pgdata.partial` becomes `pgdata`.                                 A marked copy: the next start adopts it (adopt.ts).
  * 7. `pgdata.old` is removed.                                           Removed by the next copy.
@@ -20,7 +21,7 @@ import { AllwriteError } from '../../core/errors.ts'
 import { nodeName, type NodeId } from '../../core/ids.ts'
 import type { Journal } from '../../journal/contract.ts'
 import { endLeftover, syncFolder, takeBaseBackup } from '../../postgres/index.ts'
-import { writeCopyMark } from './copy-mark.ts'
+import { readCopyMark, writeCopyMark } from './copy-mark.ts'
 import { verdictsFile, type Donor } from './donor.ts'
 import type { JournalHold } from './journal-hold.ts'
 
@@ -32,6 +33,8 @@ export interface CopyOptions {
   readonly nodeDir: string
   readonly dataDir: string
   readonly fsync: boolean
+  /** What a donor may be asked for, bytes a second. */
+  readonly copyRate: number
   readonly journal: Journal
   readonly hold: JournalHold
   readonly onProgress: (text: string) => void
@@ -39,8 +42,11 @@ export interface CopyOptions {
   readonly signal: AbortSignal
 }
 
-/** @throws AllwriteError what the donor or the journal says; nothing has changed then, or there is no data folder */
-export const copyDonor = async (options: CopyOptions, donor: Donor): Promise<void> => {
+/**
+ * @param keep the folder that is replaced is kept as `pgdata.diverged`, for a person to look at
+ * @throws AllwriteError what the donor or the journal says; nothing has changed then, or there is no data folder
+ */
+export const copyDonor = async (options: CopyOptions, donor: Donor, keep = false): Promise<void> => {
   const { node, nodeDir, dataDir, fsync, journal, signal } = options
   // The folder of a server that runs may have been removed, or be about to be.
   await endLeftover(dataDir)
@@ -54,6 +60,7 @@ export const copyDonor = async (options: CopyOptions, donor: Donor): Promise<voi
     socket: await donor.replication(signal),
     target: dataDir,
     fsync,
+    rateBytesMax: options.copyRate,
     label: `allwrite ${nodeName(node)}`,
     onProgress: progressOf(options, name),
     signal,
@@ -67,7 +74,13 @@ export const copyDonor = async (options: CopyOptions, donor: Donor): Promise<voi
       }
       writeCopyMark(folder, { donor: donor.node, verdictsAt: last }, fsync)
       if (fsync) await syncFolder(folder)
-      if (existsSync(dataDir)) renameSync(dataDir, old)
+      // A copy that was not adopted is none of what diverged.
+      const aside = keep && readCopyMark(dataDir) === undefined ? `${dataDir}.diverged` : old
+      if (existsSync(dataDir)) {
+        rmSync(aside, { recursive: true, force: true })
+        renameSync(dataDir, aside)
+        if (aside !== old) options.onProgress(`the data that diverged are kept in "${aside}"`)
+      }
       renameSync(verdicts, join(nodeDir, verdictsFile))
       if (fsync) await syncFolder(nodeDir)
     },

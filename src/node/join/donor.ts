@@ -69,10 +69,15 @@ export const createVoucher = (): Voucher => {
 const vouchedSql = `SELECT 1 AS vouched FROM pg_locks l JOIN pg_stat_activity a USING (pid)
   WHERE l.locktype = 'advisory' AND (l.classid, l.objid, l.objsubid) = ($1, $2, 2) AND l.granted AND a.usename = $3`
 
+const loadSql = `SELECT (SELECT count(*)::text FROM pg_stat_progress_basebackup) AS copies,
+  (SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> $1) AS clients`
+
 export interface Donor extends AsyncDisposable {
   readonly node: NodeId
   /** Whether its agent vouches for it now. */
   vouched(): Promise<boolean>
+  /** Copies that it gives now, and clients that it serves. */
+  load(): Promise<{ readonly copies: number; readonly clients: number }>
   /** A position up to which it has applied everything. */
   position(): Promise<Position>
   /** A replication connection, ready for a command. */
@@ -106,6 +111,10 @@ export const connectDonor = async (peer: Peer, options: DonorOptions): Promise<D
     node: peer.node,
     async vouched() {
       return (await query(vouchedSql, [...vouchLock, agentRole])).length > 0
+    },
+    async load() {
+      const [row] = await query(loadSql, [agentRole])
+      return { copies: Number(row?.['copies']), clients: Number(row?.['clients']) }
     },
     async position() {
       const origin = await subscriptionOrigin(query, 'allwrite')

@@ -69,6 +69,7 @@ const copying = (paths: { nodeDir: string; dataDir: string }, journal = new Memo
   ...paths,
   node: n3,
   fsync: false,
+  copyRate: 1e9,
   journal,
   hold: createJournalHold(journal, n3),
   onProgress: () => undefined,

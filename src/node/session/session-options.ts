@@ -81,6 +81,8 @@ export interface Session {
   readonly closed: Promise<void>
   /** What the client's CancelRequest does. */
   cancel(): void
-  /** Ends the session with 57P01 as soon as no transaction waits for its outcome. */
+  /** Ends the session with 57P01 as soon as it is in no transaction. */
+  leave(): void
+  /** Ends the session with 57P01 as soon as no transaction waits for its outcome; an open one is rolled back. */
   end(): void
 }

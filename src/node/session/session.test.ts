@@ -398,3 +398,40 @@ test('a text is certainly one statement only without a semicolon inside', () => 
   for (const other of ["select ';'", 'select 1; select 2', 'select 1; --', 'select 1;\v;', 'select $$;$$'])
     assert.ok(!certainlyOne(query(other)), other)
 })
+
+describe('a session that is to leave', () => {
+  test('ends at once where no transaction is open', async () => {
+    await using fake = await fakeSession({ gate: new TestGate() })
+    fake.client.send(update)
+    await fake.client.until('Z')
+    fake.session.leave()
+    assert.match((await fake.client.until('never')).map(show).at(-1) ?? '', /^E C57P01.*VFATAL$/)
+    await fake.session.closed
+  })
+
+  for (const end of ['commit', 'rollback']) {
+    test(`goes on to its ${end}, whose answer comes before the farewell`, async () => {
+      await using fake = await fakeSession({ gate: new TestGate() })
+      fake.client.send(query('begin'))
+      await fake.client.until('Z')
+      fake.session.leave()
+      fake.client.send(update)
+      assert.equal((await fake.client.until('Z')).map(show).at(-1), 'Z "T"')
+      fake.client.send(query(end))
+      const answer = (await fake.client.until('never')).map(show)
+      assert.deepEqual(answer.slice(0, -1), [`C "${end.toUpperCase()}\\u0000"`, 'Z "I"'])
+      assert.match(answer.at(-1) ?? '', /^E C57P01.*VFATAL$/)
+      await fake.session.closed
+    })
+  }
+
+  test('what is open when the patience is over is rolled back', async () => {
+    await using fake = await fakeSession({ gate: new TestGate() })
+    fake.client.send(query('begin'))
+    await fake.client.until('Z')
+    fake.session.leave()
+    fake.session.end()
+    assert.match((await fake.client.until('never')).map(show).at(-1) ?? '', /^E C57P01.*VFATAL$/)
+    await fake.session.closed
+  })
+})

@@ -52,6 +52,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
   const { client, backend } = start
   let fatal: Buffer | undefined
   let ending = false
+  let leaving = false
   let backendClosed: () => void = () => undefined
   const backendEnd = new Promise<void>((resolve) => {
     backendClosed = resolve
@@ -101,6 +102,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
   async function serve(): Promise<void> {
     for (;;) {
       if (core.channel.lost || core.stateLost || (ending && core.state !== 'submitted')) return
+      if (leaving && core.state === 'idle') return
       const frame = input.take()
       if (!frame) {
         if (input.exhausted) return
@@ -120,7 +122,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     let last: Buffer | undefined
     try {
       await serve()
-      if (core.stateLost || core.channel.lost || ending) last = lastWords()
+      if (core.stateLost || core.channel.lost || ending || leaving) last = lastWords()
     } catch (thrown) {
       if (thrown instanceof InvariantError) throw thrown
       if (thrown instanceof BackendLost || (thrown instanceof ClientGone && ending)) last = lastWords()
@@ -158,6 +160,10 @@ export function runSession(start: Handover, options: SessionOptions): Session {
   return {
     closed,
     cancel: () => core.cancel(),
+    leave: () => {
+      leaving = true
+      input.wake()
+    },
     end: () => {
       ending = true
       // A retry's wait, and a unit that waits for the client in its middle, would last as long as they like.

@@ -70,7 +70,14 @@ export const targetOf = (cluster: Cluster, faults: readonly Fault[]): Target => 
 
 /** Any PostgreSQL endpoints, which we can't strike. */
 export const targetOfEndpoints = (urls: readonly string[]): Target => {
-  const nodes = urls.map((url, index) => ({ id: `n${index + 1}`, url, agentPid: 0, postgresPid: 0, dataDir: '' }))
+  const nodes = urls.map((url, index) => ({
+    id: `n${index + 1}`,
+    url,
+    state: 'serving',
+    agentPid: 0,
+    postgresPid: 0,
+    dataDir: '',
+  }))
   const connect = (number: number): Promise<Client> => connectTo(urls[number - 1]!)
   return {
     urls,
