@@ -298,7 +298,7 @@ test('a cluster made before is up while a node joins, and without one that canâ€
     [
       ['serving', undefined],
       ['joining', 'copying n1'],
-      ['down', undefined],
+      ['down', 'exit code 1'],
     ],
   )
   ok(told(/stays down: n3 did not start/))
