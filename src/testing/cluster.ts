@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
 import { Client } from 'pg'
+import { existingRuntimeDir } from '../postgres/index.ts'
 import { fieldsOf } from './errors.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { startPlainServer } from './plain-server.ts'
@@ -327,6 +328,9 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       } finally {
         await killAll(dir, running.child.pid)
         for (const disk of disks.values()) disk.unmount()
+        // A cluster that was killed has not removed it.
+        const sockets = existingRuntimeDir(dir)
+        if (sockets !== undefined) rmSync(sockets, { recursive: true, force: true })
         rmSync(root, { recursive: true, force: true })
       }
       if (left.length > 0) throw new Error(`allwrite left processes behind:\n${left.join('\n')}`)
