@@ -49,7 +49,7 @@ export class Consistency {
     this.#touched = true
   }
 
-  /** Before a unit: waits as long as the level asks for. What goes wrong is told by {@link takeFailure}. */
+  /** Before a unit: waits as long as the level asks for. What goes wrong is told by {@link takeFailure}. @throws BackendLost */
   async beforeUnit(): Promise<void> {
     const core = this.#core
     // Of a unit that only prepared, and was not told.
@@ -73,6 +73,7 @@ export class Consistency {
       clearTimeout(timer)
       core.onCancel = undefined
     }
+    core.assertWanted()
   }
 
   /** The failure that the unit's client must be told, once. */

@@ -75,6 +75,8 @@ export class Core implements Participant {
   unsafeEncoding = false
   /** Interrupts the wait before a retry; set while one is waited for. */
   onCancel: (() => void) | undefined
+  /** The session was told to end: who waits gives up. */
+  ended = false
   /** The backend's guard is off though nobody asked for it. */
   #guardBroken = false
   readonly brute: BruteForce
@@ -357,6 +359,11 @@ export class Core implements Participant {
     await this.rollback()
     if (this.aborting) throw new TransactionAborted()
     this.follow('ended')
+  }
+
+  /** After a wait that was interrupted: not by a cancel, and the client hears the session's last words. @throws BackendLost */
+  assertWanted(): void {
+    if (this.channel.lost || this.ended) throw new BackendLost()
   }
 
   /** The client's own cancel: without effect once only the journal decides. */

@@ -103,5 +103,6 @@ async function mayRunAgain(
   } finally {
     core.onCancel = undefined
   }
+  core.assertWanted()
   return cancel.signal.aborted ? new AllwriteError('cancelled', 'canceling statement due to user request') : true
 }

@@ -44,6 +44,23 @@ describe('after the submission', () => {
     assert.equal(gate.participants.size, 0)
   })
 
+  for (const [how, end] of Object.entries({
+    'its backend dies': (fake: FakeSession) => fake.backend.die(),
+    'the node stops': (fake: FakeSession) => fake.session.end(),
+  })) {
+    test(`a unit that waits for its retry when ${how}: the client hears 57P01, not of a cancel`, async () => {
+      const gate = new TestGate()
+      await using fake = await fakeSession({ gate })
+      gate.plans.push(() => Promise.resolve({ kind: 'aborted', conflict: { ...conflict, position: position(7) } }))
+      fake.client.send(update)
+      await eventually('the retry waits', () => gate.waits.includes(7))
+      end(fake)
+      const answer = (await fake.client.until('never')).map(show)
+      assert.equal(answer.length, 1)
+      assert.match(answer[0] ?? '', /^E C57P01.*VFATAL$/)
+    })
+  }
+
   test('a backend that dies between append and COMMIT did not commit, without asking anyone; the client hears the outcome', async () => {
     const gate = new TestGate()
     const committed = (): Promise<boolean> => assert.fail('nothing was sent: nothing is to be asked')

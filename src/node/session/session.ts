@@ -51,7 +51,6 @@ const type = {
 export function runSession(start: Handover, options: SessionOptions): Session {
   const { client, backend } = start
   let fatal: Buffer | undefined
-  let ending = false
   let leaving = false
   let backendClosed: () => void = () => undefined
   const backendEnd = new Promise<void>((resolve) => {
@@ -101,7 +100,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
 
   async function serve(): Promise<void> {
     for (;;) {
-      if (core.channel.lost || core.stateLost || (ending && core.state !== 'submitted')) return
+      if (core.channel.lost || core.stateLost || (core.ended && core.state !== 'submitted')) return
       if (leaving && core.state === 'idle') return
       const frame = input.take()
       if (!frame) {
@@ -122,10 +121,10 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     let last: Buffer | undefined
     try {
       await serve()
-      if (core.stateLost || core.channel.lost || ending || leaving) last = lastWords()
+      if (core.stateLost || core.channel.lost || core.ended || leaving) last = lastWords()
     } catch (thrown) {
       if (thrown instanceof InvariantError) throw thrown
-      if (thrown instanceof BackendLost || (thrown instanceof ClientGone && ending)) last = lastWords()
+      if (thrown instanceof BackendLost || (thrown instanceof ClientGone && core.ended)) last = lastWords()
       else if (thrown instanceof OutcomeUnknown) last = thrown.frame
       else if (!(thrown instanceof ClientGone)) {
         options.log.warn({ pid: start.backendPid, error: String(thrown) }, 'session ended by an error')
@@ -165,7 +164,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
       input.wake()
     },
     end: () => {
-      ending = true
+      core.ended = true
       // A retry's wait, and a unit that waits for the client in its middle, would last as long as they like.
       core.onCancel?.()
       if (core.state !== 'submitted') input.stop()
