@@ -1,6 +1,6 @@
 /**
  * What a node does once a second: tells the journal what it needs no more, keeps the worker's origin near (RULES 10), and looks at
- * the worker's conflict counters; and it sweeps.
+ * the worker's conflict counters and for the worker itself; and it sweeps.
  *
  * While the server does not answer the first question stays open and none is added: the journal then counts the node as gone.
  *
@@ -9,6 +9,7 @@
 import { windowDefault } from '../core/certifier.ts'
 import { position as toPosition, type NodeId, type Position } from '../core/ids.ts'
 import type { Journal } from '../journal/contract.ts'
+import type { Publisher } from './apply/publisher.ts'
 import type { Inspector } from './inspector.ts'
 import type { NodeLog } from './node.ts'
 import type { ChunkTracker } from './order/chunk-tracker.ts'
@@ -19,6 +20,12 @@ const everyMs = 1_000
 /** Own groups in a row after which the worker's origin is moved on; where nothing is queued, it is anyway (RULES 10). */
 const heartbeatPositions = 4_096
 
+/**
+ * So long the apply worker may be away, ms. PostgreSQL starts it again within moments; but if the wall clock was put back, only when
+ * that is where it was (ApplyLauncherMain compares times of day), which may be days. A new server has forgotten the time.
+ */
+const workerAwayMsMax = 8_000
+
 export interface HousekeepingOptions {
   readonly node: NodeId
   readonly journal: Journal
@@ -28,6 +35,11 @@ export interface HousekeepingOptions {
   readonly chunks: ChunkTracker
   readonly executor: Executor
   readonly inspector: Inspector
+  readonly publisher: Pick<Publisher, 'connected'>
+  /** Monotonic, ms. */
+  readonly now: () => number
+  /** The apply worker is not started again by its server. */
+  readonly onWorkerAway: () => void
   /** Removes journaled statements that nobody will read again. */
   readonly sweep: () => Promise<void>
   /** The counters have risen: the node differs from the journal. */
@@ -37,10 +49,14 @@ export interface HousekeepingOptions {
 
 /** Runs until closed. */
 export const startHousekeeping = async (options: HousekeepingOptions): Promise<{ close(): void }> => {
-  const { node, journal, tracker, chunks, executor, inspector, log } = options
+  const { node, journal, tracker, chunks, executor, inspector, publisher, now, log } = options
   const conflictsBefore = await inspector.applyConflicts()
 
+  let connectedAt = now()
+
   const round = async (): Promise<void> => {
+    if (publisher.connected) connectedAt = now()
+    else if (now() - connectedAt > workerAwayMsMax) options.onWorkerAway()
     const originAt = await options.origin()
     const needed = Math.min(originAt - windowDefault, (chunks.oldest() ?? originAt) - 1)
     journal.report(node, toPosition(Math.max(0, needed)))

@@ -8,7 +8,7 @@ import { createFakeClock, needsFaketime } from '#testing/fake-clock.ts'
 import type { FakeClock } from '#testing/fake-clock.ts'
 import { allServing, assertNothingLost } from '#testing/healed.ts'
 import { describeErrors, loadTable, longestGap, startLoad } from '#testing/load.ts'
-import { runFor, testSeconds } from '#testing/wait.ts'
+import { runFor, testSeconds, until } from '#testing/wait.ts'
 
 const skip = needsCluster === false ? needsFaketime : needsCluster
 const gapMsMax = 1_000
@@ -70,3 +70,34 @@ test('the clock jumps by hours: no node is left out, none ends, nothing waits', 
   )
   await assertNothingLost(cluster, load)
 })
+
+test(
+  'the clock is put back and an apply worker ends: its node comes back by itself and is equal',
+  { skip },
+  async () => {
+    const writer = await cluster.connect(1)
+    await writer.query('create table later (n int primary key)')
+    await assertAllEqual(cluster)
+    const client = await cluster.connect(2)
+    const now = new Date()
+    // PostgreSQL starts a worker again when the time of day says so: after this jump, the day after tomorrow.
+    clock?.set(-48 * hour)
+    try {
+      await until('the server sees it', async () => {
+        const text = `select clock_timestamp() < $1::timestamptz - interval '1 day' as back`
+        return (await client.query<{ back: boolean }>(text, [now])).rows[0]?.back === true
+      })
+      const { rowCount } = await client.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'logical replication apply worker'`,
+      )
+      assert.equal(rowCount, 1)
+    } finally {
+      await client.end()
+    }
+    await writer.query('insert into later values (1)')
+    await writer.end()
+    await allServing(cluster)
+    await assertAllEqual(cluster)
+    clock?.set(0)
+  },
+)
