@@ -22,3 +22,22 @@ export const whenAborted = (
   signal.addEventListener('abort', abort, { once: true })
   return () => signal.removeEventListener('abort', abort)
 }
+
+/**
+ * A signal that aborts with `outer`, or `ms` after this call; to be disposed of when the work is over. Not AbortSignal.any with
+ * AbortSignal.timeout: nothing else holds the latter, and Node 20 may collect it before it fires.
+ */
+export const timeLimit = (outer: AbortSignal, ms: number): { readonly signal: AbortSignal } & Disposable => {
+  const limit = new AbortController()
+  const stop = (): void => limit.abort(outer.reason)
+  const timer = setTimeout(stop, ms)
+  if (outer.aborted) stop()
+  else outer.addEventListener('abort', stop, { once: true })
+  return {
+    signal: limit.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer)
+      outer.removeEventListener('abort', stop)
+    },
+  }
+}

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { timeLimit } from '../journal/cancel.ts'
 import type { Journal } from '../journal/contract.ts'
 import type { Capture } from './capture/capture.ts'
 import type { NodeLog } from './node.ts'
@@ -45,18 +46,9 @@ export const createGate = (options: GateOptions): Gate => {
     await serverWatch.whenAnswering(signal)
     await tracker.whenApplied(await readTail(signal), signal)
   }
-  /** Not by AbortSignal.any with AbortSignal.timeout: Node 20 may collect the latter before it fires. */
   const catchUpInTime = async (): Promise<void> => {
-    const giveUp = new AbortController()
-    const stop = (): void => giveUp.abort()
-    const timer = setTimeout(stop, catchUpMsMax)
-    closing.addEventListener('abort', stop, { once: true })
-    try {
-      await catchUp(giveUp.signal)
-    } finally {
-      clearTimeout(timer)
-      closing.removeEventListener('abort', stop)
-    }
+    using limit = timeLimit(closing, catchUpMsMax)
+    await catchUp(limit.signal)
   }
   const pauseWatch = createPauseWatch({
     now: () => performance.now(),

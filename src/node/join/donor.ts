@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError } from '../../core/errors.ts'
 import { nodeName, type NodeId, type Position } from '../../core/ids.ts'
+import { timeLimit } from '../../journal/cancel.ts'
 import { originPosition, subscriptionOrigin, type Query } from '../recovery/progress.ts'
 import { agentRole, connectAsAgent, queryOf, socketPathIn } from '../server.ts'
 import { connectBackend } from '../session/backend.ts'
@@ -122,13 +123,14 @@ export const connectDonor = async (peer: Peer, options: DonorOptions): Promise<D
       return originPosition(query, [origin, sqlOriginName])
     },
     async replication(signal) {
+      using limit = timeLimit(signal, answerMsMax)
       const { socket } = await connectBackend({
         socketPath: socketPathIn(peer.runtimeDir),
         user: agentRole,
         database,
         credentials: { kind: 'password', password: agentSecret },
         settings: [['replication', 'true']],
-        signal: AbortSignal.any([signal, AbortSignal.timeout(answerMsMax)]),
+        signal: limit.signal,
       })
       socket.setTimeout(streamSilentMsMax, () => {
         socket.destroy(new AllwriteError('unavailable', `${nodeName(peer.node)} sends nothing any more`))

@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { timeLimit } from '../../journal/cancel.ts'
 import { startCluster } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
 import { createFakeClock, needsFaketime } from '../fake-clock.ts'
@@ -47,15 +48,11 @@ const runAll = async (target: Target, options: ChaosOptions, seed: number, stop:
       say(`${name}: ${((performance.now() - begun) / 1000).toFixed(0)} of ${secondsEach.toFixed(0)} s`)
     }, progressEveryMs)
     const workload = suite[name]()
-    // Not AbortSignal.any with AbortSignal.timeout: Node 20 may collect the latter before it fires.
-    const over = new AbortController()
-    const end = (): void => over.abort()
-    const lengthTimer = setTimeout(end, secondsEach * 1000)
-    stop.addEventListener('abort', end)
+    using length = timeLimit(stop, secondsEach * 1000)
     try {
       const result = await runWorkload(target, workload, {
         random: random.fork(),
-        signal: over.signal,
+        signal: length.signal,
         faultEveryMs: options.faultEvery === 0 ? false : options.faultEvery * 1000,
         ...(options.probeEvery === 0 ? {} : { probeEveryMs: options.probeEvery }),
       })
@@ -72,8 +69,6 @@ const runAll = async (target: Target, options: ChaosOptions, seed: number, stop:
       }
     } finally {
       clearInterval(timer)
-      clearTimeout(lengthTimer)
-      stop.removeEventListener('abort', end)
     }
   }
   return results
