@@ -1,5 +1,5 @@
 /**
- * What must be true when a fault is over.
+ * What must be true when a fault is over, or what one node did has reached all.
  *
  * @module
  */
@@ -28,6 +28,15 @@ export const assertNothingLost = async (cluster: Cluster, load: Load): Promise<v
   for (const { id } of cluster.nodes) {
     const client = await cluster.connect(Number(id.slice(1)))
     assert.deepEqual(await lostRows(load, client), [], `acknowledged rows missing at ${id}`)
+    await client.end()
+  }
+}
+
+/** Waits until every node answers the query with a row. */
+export const seenEverywhere = async (cluster: Cluster, sql: string): Promise<void> => {
+  for (const { id } of cluster.nodes) {
+    const client = await cluster.connect(Number(id.slice(1)))
+    await until(`${id} has it`, async () => ((await client.query(sql)).rowCount ?? 0) > 0)
     await client.end()
   }
 }

@@ -8,7 +8,7 @@ import type { Client } from 'pg'
 import { isControl, needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
-import { until } from '#testing/wait.ts'
+import { seenEverywhere } from '#testing/healed.ts'
 
 let cluster: Cluster
 before(async () => {
@@ -25,18 +25,9 @@ before(async () => {
     insert into item select i from generate_series(1, 500) i;
     insert into jobs select i from generate_series(1, 50) i`)
   await client.end()
-  await everywhere('select 1 from jobs where id = 50')
+  await seenEverywhere(cluster, 'select 1 from jobs where id = 50')
 })
 after(() => cluster?.[Symbol.asyncDispose]())
-
-/** Waits until every node answers the query with a row. */
-const everywhere = async (sql: string): Promise<void> => {
-  for (const number of [1, 2, 3, 4]) {
-    const client = await cluster.connect(number)
-    await until(`n${number} has it`, async () => ((await client.query(sql)).rowCount ?? 0) > 0)
-    await client.end()
-  }
-}
 
 /** Runs; true if that succeeded, false for 40001. Anything else throws. */
 const succeeds = async (client: Client, sql: string): Promise<boolean> => {
@@ -83,7 +74,10 @@ test('on call: each locks all of its ward, and leaves if somebody stays', { skip
     }
   for (const [ward, level] of ['read committed', 'repeatable read'].entries()) {
     assert.equal(await second([leave(2 * ward, ward), leave(2 * ward + 1, ward)], level), false, level)
-    await everywhere(`select 1 from doctors where ward = ${ward} having bool_or(on_call) and not bool_and(on_call)`)
+    await seenEverywhere(
+      cluster,
+      `select 1 from doctors where ward = ${ward} having bool_or(on_call) and not bool_and(on_call)`,
+    )
   }
 })
 
@@ -169,7 +163,7 @@ test(
     await client.query(`create function hold() returns trigger language plpgsql as $$
       begin perform from item where id = new.item for update; return new; end $$;
     create trigger hold before insert on guarded for each row execute function hold()`)
-    await everywhere(`select 1 from pg_trigger where tgname = 'hold'`)
+    await seenEverywhere(cluster, `select 1 from pg_trigger where tgname = 'hold'`)
     const id = nextItem()
     const late = await cluster.connect(2)
     await late.query('begin')
@@ -238,7 +232,8 @@ test('a row as a mutex: who holds it finds what the one before has done', async 
 })
 
 const eachOnce = async (from: number, to: number): Promise<void> => {
-  await everywhere(
+  await seenEverywhere(
+    cluster,
     `select 1 from done where job between ${from} and ${to} having count(distinct job) = ${to - from + 1}`,
   )
   const client = await cluster.connect(3)

@@ -8,6 +8,7 @@ import type { Client } from 'pg'
 import { isControl, needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
+import { seenEverywhere } from '#testing/healed.ts'
 import { errorOf } from '#testing/errors.ts'
 import { testSeconds, until } from '#testing/wait.ts'
 
@@ -25,18 +26,9 @@ before(async () => {
     insert into doctors select i, i / 2, true from generate_series(0, 199) i;
     insert into other values (1, 0), (2, 0)`)
   await client.end()
-  await everywhere(`select 1 from other where id = 2`)
+  await seenEverywhere(cluster, `select 1 from other where id = 2`)
 })
 after(() => cluster?.[Symbol.asyncDispose]())
-
-/** Waits until every node answers the query with a row. */
-const everywhere = async (sql: string): Promise<void> => {
-  for (const number of [1, 2, 3, 4]) {
-    const client = await cluster.connect(number)
-    await until(`n${number} has it`, async () => ((await client.query(sql)).rowCount ?? 0) > 0)
-    await client.end()
-  }
-}
 
 /** Commits; true if that succeeded, false for 40001. Anything else throws. */
 const commits = async (client: Client): Promise<boolean> => {
