@@ -5,20 +5,17 @@
  *
  * @module
  */
-import { typeByte } from '../../wire/pgwire/frames.ts'
+import { assert } from '../../core/errors.ts'
 import { readBind, readExecute, readTarget } from '../../wire/pgwire/messages.ts'
+import { batchTypes } from './batch.ts'
 import type { Answer, CycleOptions } from './channel.ts'
 import type { Core } from './core.ts'
 import type { ClientFrame } from './input.ts'
 import { runUnit } from './retry.ts'
+import { Segment } from './segment.ts'
 import { TransactionAborted } from './transaction.ts'
 
-const type = {
-  bind: typeByte('B'),
-  describe: typeByte('D'),
-  execute: typeByte('E'),
-  sync: typeByte('S'),
-} as const
+const type = batchTypes
 
 /** Longer batches go the long way. */
 const framesMax = 64
@@ -32,20 +29,16 @@ export function sendReads(core: Core, first: ClientFrame): Promise<Answer> | und
   if (core.consistency.failed) return undefined
   const frames = readsFrom(core, first)
   if (frames === 0) return undefined
-  const { buffer, byteOffset } = first.bytes
-  let { bytes } = first
+  const segment = new Segment()
+  segment.push(first.bytes)
   for (let taken = 1; taken < frames; taken++) {
-    const next = core.input.take()?.bytes ?? none
-    bytes =
-      next.buffer === buffer && next.byteOffset === byteOffset + bytes.length
-        ? Buffer.from(buffer, byteOffset, bytes.length + next.length)
-        : Buffer.concat([bytes, next])
+    const next = core.input.take()
+    assert(next, 'what was looked at is here')
+    segment.push(next.bytes)
   }
   core.report()
-  return core.raw(bytes, asItComes)
+  return core.raw(segment.take(false), asItComes)
 }
-
-const none = Buffer.alloc(0)
 
 /** Frames up to the Sync, if all are here and each runs the unnamed portal of a harmless statement; else 0. */
 function readsFrom(core: Core, first: ClientFrame): number {
