@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { writeFileSync } from 'node:fs'
+import { cpSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { timeLimit } from '../../journal/cancel.ts'
 import { startCluster } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
@@ -85,6 +85,19 @@ const replay = async (cluster: Cluster | undefined): Promise<Report['replay']> =
   }
 }
 
+/** The logs of all processes, out of the folder that is removed: without them nobody learns why. */
+const keepLogs = (cluster: Cluster | undefined, seed: number): void => {
+  if (cluster === undefined) return
+  const kept = join(tmpdir(), `allwrite-chaos-${seed}`)
+  // Data are left out: a folder of them may be gone, or change, while it is read.
+  const isKept = (path: string): boolean =>
+    statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+      ? !/^(pgdata|segments|spool)/.test(basename(path))
+      : /\.log(\.\d+)?$/.test(path)
+  cpSync(cluster.dir, kept, { recursive: true, filter: isKept })
+  say(`the logs are in ${kept}`)
+}
+
 const main = async (args: readonly string[]): Promise<number> => {
   let options: ChaosOptions
   try {
@@ -130,7 +143,9 @@ const main = async (args: readonly string[]): Promise<number> => {
   const text = formatReport(report)
   if (options.report !== undefined) writeFileSync(options.report, text)
   process.stdout.write(text)
-  return isClean(report) ? 0 : 1
+  if (isClean(report)) return 0
+  keepLogs(cluster, seed)
+  return 1
 }
 
 main(process.argv.slice(2)).then(
