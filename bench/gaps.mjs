@@ -1,0 +1,181 @@
+#!/usr/bin/env node
+/**
+ * How long writers notice that a node has died or hangs, many times over:
+ *
+ *   npm run build && node bench/gaps.mjs --trials 30 --write
+ *
+ * An open-loop probe has a write due at every node each 10 ms, whatever became of those before. For every trial one node is
+ * struck, then left to come back. Measured are
+ * - the longest time without an acknowledged write at each of the others, from the strike on;
+ * - for a client of the struck node that came through the cluster endpoint: the time from the strike to its next acknowledged
+ *   write, through the same endpoint, connecting anew as often as it has to.
+ *
+ * The machine is shared by all nodes, the load, and the start of what was killed: that is in the figures.
+ */
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { startProbe } from '../dist/testing/chaos/probe.js'
+import { percentile } from '../dist/testing/chaos/report.js'
+import { startCluster } from '../dist/testing/cluster.js'
+import { assertAllEqual } from '../dist/testing/equality.js'
+import { allServing } from '../dist/testing/healed.js'
+import { familyOf, signal as sendSignal } from '../dist/testing/processes.js'
+
+const { values: options } = parseArgs({
+  options: {
+    trials: { type: 'string', default: '30' },
+    faults: { type: 'string', default: 'kill agent,kill postgres,stop agent,stop postgres' },
+    'watch-ms': { type: 'string', default: '2500' },
+    'every-ms': { type: 'string', default: '10' },
+    write: { type: 'boolean', default: false },
+  },
+})
+const trials = Number(options.trials)
+const watchMs = Number(options['watch-ms'])
+
+/** Of a node's status: the processes to strike. */
+const targets = {
+  agent: ({ agentPid }) => [agentPid],
+  postgres: ({ postgresPid }) => familyOf([postgresPid]).map(({ pid }) => pid),
+}
+
+const cluster = await startCluster({ nodes: 4, fsync: false })
+const urls = cluster.nodes.map(({ url }) => url)
+
+const connect = async () => {
+  const client = new pg.Client({ connectionString: cluster.url, connectionTimeoutMillis: 5_000 })
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+/** A client of node `id`, which came there through the cluster endpoint. */
+const clientAt = async (id) => {
+  const others = []
+  try {
+    for (;;) {
+      const client = await connect()
+      const { rows } = await client.query('show data_directory')
+      if (rows[0].data_directory.includes(`/${id}/`)) return client
+      others.push(client)
+    }
+  } finally {
+    for (const client of others) await client.end()
+  }
+}
+
+let written = 0
+/** Writes without a pause until it is over; resolves with the time of the first acknowledgement after the strike. */
+const writer = (first, strike) => {
+  const run = async () => {
+    let client = first
+    for (;;) {
+      try {
+        client ??= await connect()
+        await client.query('insert into gaps_client values ($1)', [(written += 1)])
+        if (strike.at !== undefined && performance.now() > strike.at && client !== first) return performance.now()
+        // It had its answer from the struck node all the same: a write that was under way.
+        if (client === first) await delay(5)
+      } catch {
+        client?.end().catch(() => undefined)
+        client = undefined
+      }
+    }
+  }
+  return run()
+}
+
+const results = []
+try {
+  const admin = await cluster.connect(1)
+  await admin.query('create table gaps_client (id int primary key)')
+  for (const fault of options.faults.split(',')) {
+    const [act, what] = fault.split(' ')
+    const probe = await startProbe(urls, admin, Number(options['every-ms']))
+    const over = new AbortController()
+    const running = probe.run(over.signal)
+    await delay(3_000)
+    const strikes = []
+    for (let trial = 0; trial < trials; trial++) {
+      const victim = (trial % urls.length) + 1
+      const client = await clientAt(`n${victim}`)
+      const strike = {}
+      const served = writer(client, strike)
+      await delay(300)
+      const status = (await cluster.status()).find(({ id }) => id === `n${victim}`)
+      const pids = targets[what](status)
+      strike.at = performance.now()
+      for (const pid of pids) sendSignal(pid, act === 'kill' ? 'SIGKILL' : 'SIGSTOP')
+      await delay(watchMs)
+      if (act === 'stop') for (const pid of pids) sendSignal(pid, 'SIGCONT')
+      const servedMs = (await served) - strike.at
+      strikes.push({ victim, at: strike.at, servedMs })
+      await allServing(cluster)
+      // The node that came back has what the others have, and its first writes are over.
+      await delay(700)
+      console.error(
+        `${fault} ${trial + 1}/${trials}: n${victim}, its client was served after ${servedMs.toFixed(0)} ms`,
+      )
+    }
+    over.abort()
+    await running
+    const { acknowledged, lost } = await probe.judge()
+    const gaps = strikes.flatMap(({ victim, at }) =>
+      acknowledged.flatMap((times, index) => {
+        if (index + 1 === victim) return []
+        let longest = 0
+        let last = at
+        for (const time of times) {
+          if (time < at || time > at + watchMs) continue
+          longest = Math.max(longest, time - last)
+          last = time
+        }
+        return [Math.max(longest, at + watchMs - last)]
+      }),
+    )
+    results.push({ fault, gaps, served: strikes.map(({ servedMs }) => servedMs), lost })
+    console.error(
+      fault,
+      'gaps',
+      gaps
+        .map(Math.round)
+        .toSorted((a, b) => a - b)
+        .join(' '),
+    )
+  }
+  await admin.end()
+  await assertAllEqual(cluster)
+} finally {
+  await cluster[Symbol.asyncDispose]()
+}
+
+const figures = (values) => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return [0.5, 0.95, 1].map((share) => `${percentile(sorted, share).toFixed(0)} ms`)
+}
+const line = (cells) => `| ${cells.join(' | ')} |`
+const header = ['fault', 'trials', 'p50', 'p95', 'max', 'p50', 'p95', 'max', 'lost']
+const report = `# Gaps in writing
+
+<!-- written by: node bench/gaps.mjs ${process.argv.slice(2).join(' ')} -->
+
+${[
+  line(['', '', 'survivors’ gap', '', '', 'client of the struck node', '', '', '']),
+  line(header.map(() => '---')),
+  line(header),
+  ...results.map(({ fault, gaps, served, lost }) => line([fault, trials, ...figures(gaps), ...figures(served), lost])),
+].join('\n')}
+
+Survivors' gap: the longest time without an acknowledged write at each of the three other nodes within ${watchMs} ms of the strike; a write is due at
+each node every ${options['every-ms']} ms. Client of the struck node: from the strike to its first write acknowledged by another node, through the cluster
+endpoint${watchMs >= 2_500 ? '; a stopped node goes on after ' + watchMs + ' ms' : ''}. Lost: acknowledged writes that a node lacks at the end.
+
+Measured ${new Date().toISOString().slice(0, 10)} on ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}; four nodes, the probe and the
+client on the same machine.
+`
+console.log(report)
+if (options.write) writeFileSync(fileURLToPath(new URL('../docs/GAPS.md', import.meta.url)), report)
