@@ -17,8 +17,11 @@ export interface Tally {
   verdict(): Verdict
 }
 
-/** What any workload may be told: conflicts, lock time-outs, lost connections, a server that starts or stops. */
-const alwaysExpected = /^(?:40001|40P01|55P03|08\w{3}|53300|57P0[123]|58000)$/
+/**
+ * What any workload may be told: conflicts, lock time-outs, lost connections, a server that starts or stops; a full disk; files that a
+ * server misses, until its agent has noticed that its data folder was removed.
+ */
+const alwaysExpected = /^(?:40001|40P01|55P03|08\w{3}|53100|53300|57P0[123]|58000|58P01)$/
 const isSqlState = /^[0-9A-Z]{5}$/
 const add = (counts: Map<string, number>, name: string, times: number): void => {
   counts.set(name, (counts.get(name) ?? 0) + times)
