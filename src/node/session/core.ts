@@ -85,7 +85,7 @@ export class Core implements Participant {
   /** The unit that runs holds DDL. */
   schemaChange = false
   /** The backend's connection has ended. */
-  readonly #gone: Promise<void>
+  readonly gone: Promise<void>
   #resolveGone: () => void = () => undefined
 
   constructor(options: SessionOptions, start: CoreStart) {
@@ -97,7 +97,7 @@ export class Core implements Participant {
     this.brute = new BruteForce(this)
     this.ending = new Ending(this)
     this.consistency = new Consistency(this, start.consistencyUnknown)
-    this.#gone = new Promise((resolve) => {
+    this.gone = new Promise((resolve) => {
       this.#resolveGone = resolve
     })
     this.channel = start.openChannel(this)
@@ -343,7 +343,7 @@ export class Core implements Participant {
   async #giveUp(why: string): Promise<never> {
     this.options.log.error({ pid: this.backendPid }, why)
     this.channel.destroy()
-    await this.#gone
+    await this.gone
     throw new BackendLost()
   }
 
@@ -366,10 +366,10 @@ export class Core implements Participant {
     if (this.channel.lost || this.ended) throw new BackendLost()
   }
 
-  /** The client's own cancel: without effect once only the journal decides. */
-  cancel(): void {
+  /** The client's own cancel: without effect once only the journal decides. Resolves when the server has taken it. */
+  async cancel(): Promise<void> {
     if (this.onCancel) this.onCancel()
-    else if (this.channel.busy && this.state !== 'submitted') this.brute.sendCancel()
+    else if (this.channel.busy && this.state !== 'submitted') await this.brute.passCancel()
   }
 }
 

@@ -311,7 +311,7 @@ export class Ending {
     this.#ended ??= this.#rollBack()
     const here = await this.#ended
     this.#ended = undefined
-    await core.brute.cancelsSent
+    await core.brute.cancelsOver(outcome.kind === 'aborted' ? outcome.conflict : undefined)
     if (outcome.kind === 'committed') {
       core.wish.ended(true)
       core.follow('ended')

@@ -52,6 +52,7 @@ export async function sessionServer(): Promise<SessionServer> {
     journalSecret: 'secret',
     hasDeferrable: () => true,
     cancelBackend: () => Promise.resolve(),
+    passCancel: () => Promise.resolve(),
     terminateBackend: () => Promise.resolve(),
     committed: () => Promise.resolve(false),
     onSequenceExhausted: () => Promise.reject(new Error('no range')),
