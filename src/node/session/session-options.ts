@@ -30,7 +30,7 @@ export interface Handover {
 export interface SessionFunctions {
   /** `allwrite.capture(nonce text) → text`: emits the capture message; the xid, or NULL if nothing was written. */
   readonly capture: number
-  /** `allwrite.capture_locking(secret text, nonce text, since pg_lsn) → text`: besides, behind a blank, the locks held. */
+  /** `allwrite.capture_locking(secret text, nonce text, since pg_lsn) → text`: besides, behind a blank, the locks held; behind another `rc` at READ COMMITTED. */
   readonly captureLocking: number
   /** `allwrite.unseen_writes() → text`: names a write that the stream does not show, else NULL. */
   readonly unseenWrites: number
