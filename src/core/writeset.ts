@@ -41,7 +41,10 @@ export type Entry = FenceEntry | ChunkEntry | GroupEntry
 export interface WritesetRecord {
   /** The transaction at its home node, for recovery (`pg_xact_status`). */
   readonly xid: Xid
-  /** Lower bound of the position applied at home when the transaction first locked a row. */
+  /**
+   * Lower bound of the position applied at home when the transaction first locked a row; where its first statement only locks rows,
+   * the position applied when it was seen to hold the first of them (ADR 13, "Waiters").
+   */
   readonly early: Position
   /** Contiguous position applied at home, sampled before the capture message whose answer proved the locks. */
   readonly late: Position

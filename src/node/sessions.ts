@@ -14,7 +14,7 @@ import { createInternalTransactions } from './internal-transaction.ts'
 import type { NodeLog, RunningNode } from './node.ts'
 import { agentRole, queryOf } from './server.ts'
 import type { RoleRecord } from './session/authenticate.ts'
-import { cancelBackend, createCancelRegistry } from './session/cancel.ts'
+import { createCancelRegistry, passCancel } from './session/cancel.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
 import { runSession, type Session, type SessionFunctions } from './session/session.ts'
@@ -129,7 +129,9 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
         functions,
         journalSecret: options.agentSecret,
         hasDeferrable: () => running.schema.hasDeferrable,
-        cancelBackend: () => cancelBackend(running.server.socketPath, start.backendPid, start.backendSecret),
+        // Not by the cancel protocol: a request that waits for a busy postmaster can't be called back, and none says when it is over.
+        cancelBackend: () => running.inspector.cancel(start.backendPid),
+        passCancel: () => passCancel(running.server.socketPath, start.backendPid, start.backendSecret),
         terminateBackend: () => running.inspector.terminate(start.backendPid),
         committed: (xid) => running.inspector.committed(toXid(BigInt(xid))),
         onSequenceExhausted: async ({ message }) => {

@@ -5,6 +5,8 @@ import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { outcomeOf } from '#testing/errors.ts'
 import { assertAllEqual } from '#testing/equality.ts'
+import { allServing } from '#testing/healed.ts'
+import { signal } from '#testing/processes.ts'
 import { numberFromEnv, until } from '#testing/wait.ts'
 
 const skip = needsCluster
@@ -51,6 +53,32 @@ test('a running statement that holds the row is stopped', { skip }, async () => 
   await holder.query('rollback')
   await Promise.all([holder.end(), winner.end()])
 })
+
+test(
+  'a running statement is stopped though the postmaster is, and nothing later is hit when that goes on',
+  { skip },
+  async () => {
+    const [holder, winner] = [await cluster.connect(1), await cluster.connect(2)]
+    const postmaster = (await cluster.status()).find(({ id }) => id === 'n1')?.postgresPid
+    assert(postmaster, 'n1 has a server')
+    await holder.query('begin')
+    await holder.query('update row set value = -1 where id = 3')
+    const sleeping = outcomeOf(holder.query('select pg_sleep(60)'))
+    let next: Promise<string>
+    signal(postmaster, 'SIGSTOP')
+    try {
+      await winner.query('update row set value = 1 where id = 3')
+      assert.equal(await sleeping, '40001')
+      assert.equal(await outcomeOf(holder.query('rollback')), 'ok')
+      next = outcomeOf(holder.query('select pg_sleep(1)'))
+    } finally {
+      signal(postmaster, 'SIGCONT')
+    }
+    assert.equal(await next, 'ok')
+    await Promise.all([holder.end(), winner.end()])
+    await allServing(cluster)
+  },
+)
 
 test('a remote commit becomes visible at the node whose transaction was in the way', { skip }, async (context) => {
   const [holder, winner, reader] = [await cluster.connect(1), await cluster.connect(2), await cluster.connect(1)]

@@ -133,6 +133,57 @@ test(
   },
 )
 
+test('waiters at one node for a row that they only lock are let in one by one', { skip: needsCluster }, async () => {
+  const id = nextItem()
+  const clients = await Promise.all(Array.from({ length: 8 }, () => cluster.connect(1)))
+  const rounds = 5
+  const worker = async (client: Client, number: number): Promise<number> => {
+    let lost = 0
+    for (let round = 0; round < rounds; round++) {
+      await client.query('begin')
+      // By either protocol.
+      await (number % 2 === 0
+        ? client.query(`select n from item where id = ${id} for update`)
+        : client.query('select n from item where id = $1 for update', [id]))
+      await client.query(`insert into note (what) select 'waiter ' || count(*) from note where what like 'waiter %'`)
+      if (!(await succeeds(client, 'commit'))) lost += 1
+    }
+    return lost
+  }
+  const lost = await Promise.all(clients.map(worker))
+  assert.deepEqual(
+    lost,
+    clients.map(() => 0),
+  )
+  const { rows } = await clients[0]!.query(
+    `select from note where what like 'waiter %' group by what having count(*) > 1`,
+  )
+  assert.equal(rows.length, 0, 'each has found what the ones before have done')
+  await Promise.all(clients.map((client) => client.end()))
+})
+
+test(
+  'whoever locked the row at another node in the meantime wins, whenever that comes',
+  { skip: needsCluster },
+  async () => {
+    for (const others of ['', writes('meanwhile')]) {
+      const id = nextItem()
+      const [holder, other] = await Promise.all([cluster.connect(2), cluster.connect(1)])
+      await holder.query('begin')
+      await holder.query(lock(id, 'update').replace('select', 'select id'))
+      await other.query('begin')
+      await other.query(lock(id, 'update') + others)
+      await other.query(`insert into note (what) values ('by then ${id}')`)
+      await other.query('commit')
+      // It is applied before the holder goes on: what that reads now is new, what it has told its client is not.
+      await seenEverywhere(cluster, `select 1 from note where what = 'by then ${id}'`)
+      await holder.query(`insert into note (what) values ('too late ${id}')`)
+      assert.equal(await succeeds(holder, 'commit'), false)
+      await Promise.all([holder.end(), other.end()])
+    }
+  },
+)
+
 test('FOR UPDATE and a write of the same row keeps the stronger lock', { skip: needsCluster }, async () => {
   const id = nextItem()
   const both = `${lock(id, 'update')}; update item set n = (select count(*) from part where item = ${id}) where id = ${id}`

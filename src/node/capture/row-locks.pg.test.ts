@@ -33,7 +33,7 @@ const modeNames = Object.fromEntries(Object.entries(LockMode).map(([name, mode])
 /** Locks as words: `update t 1,-,-` is row 1 of t; `all of t` the table. undefined: nothing is to be captured. */
 const told = (answer: string | null): string[] | undefined => {
   if (answer === null) return undefined
-  const { lockedRows, lockedTables } = parseLocks(answer.slice(answer.indexOf(' ') + 1))
+  const { lockedRows, lockedTables } = parseLocks(answer.split(' ')[1] ?? '')
   const rows = lockedRows.map(({ relation, values, mode }) => {
     const shown = values.map((value) =>
       value === undefined ? '-' : value === null ? 'NULL' : Buffer.from(value).toString(),

@@ -11,7 +11,9 @@
  *    over, the ROLLBACK is on its way, and nothing would be gained by ending the backend.
  * 3. A statement outside a transaction block (a long read in the way of DDL) is left {@link readerGraceMs}: it is no transaction
  *    to be lost, and most are over by then.
- * 4. Afterwards nothing of the client runs in its block before it was told: the backend is in a real failed transaction.
+ * 4. A cancel of ours hits what it was meant for, or nothing: the backend is given nothing more before each is known to have been sent.
+ *    Where that is not known within {@link terminateMsMax} the backend is given up.
+ * 5. Afterwards nothing of the client runs in its block before it was told: the backend is in a real failed transaction.
  *
  * @module
  */
@@ -28,7 +30,7 @@ export const cancelRepeatMs = 20
  * session lost costs its client more than the apply loses by waiting.
  */
 export const terminateAfterMs = 500
-/** The same where the server takes no cancels, ms. */
+/** The same where the server takes no cancels, ms; so long the next statement waits for one that is on its way, too. */
 export const terminateMsMax = 5_000
 /** How long a statement outside a transaction block may be in the way of an apply, ms: it holds locks that only DDL waits for. */
 export const readerGraceMs = 500
@@ -49,12 +51,16 @@ export class BruteForce {
   /** What runs and is not interrupted (yet): a statement outside a transaction, a ROLLBACK; resolves when it is over. */
   #reader: { readonly over: Promise<void>; resolve(): void } | undefined
   #cancelsPending = 0
-  /** Resolves when no cancel is on its way: a late one would hit the client's next statement. */
-  cancelsSent: Promise<unknown> = Promise.resolve()
+  /** Resolves when no cancel of ours is on its way. */
+  #cancelsSent: Promise<unknown> = Promise.resolve()
+  /** The same of the client's own. As in PostgreSQL it may come late: waited for, so that it seldom does, but not for long. */
+  #passed: Promise<unknown> = Promise.resolve()
   /** Interrupts a wait of COPY IN for the client. */
   onAbort: (() => void) | undefined
   /** Why we asked for the backend's end. */
   killedFor: Conflict | undefined
+  /** The backend was given up since a cancel may be on its way to it. */
+  gaveUp = false
 
   constructor(core: Core) {
     this.#core = core
@@ -70,7 +76,7 @@ export class BruteForce {
     if (!abort) return undefined
     await abort.done
     await abort.settled
-    await this.cancelsSent
+    await this.cancelsOver(abort.conflict)
     if (this.#core.channel.lost) throw new BackendLost()
     this.#abort = undefined
     return abort.conflict
@@ -174,7 +180,7 @@ export class BruteForce {
     })
   }
 
-  /** Asks the server to cancel what the backend runs. */
+  /** Has the server cancel what the backend runs. */
   sendCancel(): void {
     const { options, backendPid } = this.#core
     this.#cancelsPending++
@@ -186,7 +192,45 @@ export class BruteForce {
       .finally(() => {
         this.#cancelsPending--
       })
-    this.cancelsSent = this.#cancelsPending === 1 ? sent : Promise.all([this.cancelsSent, sent])
+    this.#cancelsSent = this.#cancelsPending === 1 ? sent : Promise.all([this.#cancelsSent, sent])
+  }
+
+  /** Passes the client's own cancel on. */
+  passCancel(): Promise<void> {
+    const passed = this.#core.options.passCancel()
+    this.#passed = Promise.all([this.#passed, passed])
+    return passed
+  }
+
+  /**
+   * Resolves when no cancel is on its way any more: it would hit the client's next statement. Where that is not known in time the
+   * backend is gone instead. @param conflict what the client then hears; undefined if it has lost nothing
+   */
+  async cancelsOver(conflict?: Conflict): Promise<void> {
+    await this.#passed
+    if (this.#cancelsPending === 0 || this.#core.channel.lost || (await this.#sentInTime())) return
+    const { channel, options, backendPid } = this.#core
+    options.log.warn({ pid: backendPid }, 'a cancel is not known to have been sent; its backend is given up')
+    this.gaveUp = true
+    this.killedFor ??= conflict
+    channel.destroy()
+    await this.#core.gone
+  }
+
+  #sentInTime(): Promise<boolean> {
+    return new Promise((resolve) => {
+      // In ticks, not by the clock, as in `insist`.
+      let ticksLeft = Math.ceil(terminateMsMax / cancelRepeatMs)
+      const timer = setInterval(() => {
+        ticksLeft -= 1
+        if (ticksLeft === 0) settle(false)
+      }, cancelRepeatMs)
+      const settle = (inTime: boolean): void => {
+        clearInterval(timer)
+        resolve(inTime)
+      }
+      void Promise.race([this.#cancelsSent, this.#core.gone]).then(() => settle(true))
+    })
   }
 
   #startRollback(abort: Abort): void {
@@ -210,7 +254,7 @@ export class BruteForce {
       return
     }
     // A late one, for a statement that ended by itself, would hit the BEGIN.
-    await this.cancelsSent
+    await this.cancelsOver(abort.conflict)
     await core.openFailed()
     // A transaction that had failed before, or has since, has told its error.
     if (tells && core.state === 'client') core.owed = abort.conflict

@@ -51,6 +51,14 @@ export function killedError(conflict: Conflict): AllwriteError {
   })
 }
 
+/** A cancel of ours may still be on its way to the backend: its next statement would be hit. */
+export const givenUpError = (): AllwriteError =>
+  new AllwriteError('unavailable', 'terminating connection because the server did not take a cancel in time', {
+    sqlState: '57P01',
+    detail: 'The cancel was meant for a statement that is over, and must not hit another.',
+    hint: 'Reconnect.',
+  })
+
 /** The node went away between a transaction's submission and its outcome. */
 export const outcomeUnknownError = (): AllwriteError =>
   new AllwriteError('unavailable', 'the outcome of the transaction is not known', {

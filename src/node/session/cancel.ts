@@ -2,7 +2,8 @@
  * Cancelling a running statement: the keys that clients hold, and passing a cancel on to the local server.
  *
  * Contract: a client's key is ours, not its backend's: it stays valid whatever backend the session has at the moment,
- * and its process id says which node it belongs to. A request is never answered, right or wrong.
+ * and its process id says which node it belongs to. A request is never answered, right or wrong; the end of its connection says
+ * that the server has taken it, as PostgreSQL's does: who waits for that may send the next statement.
  *
  * @module
  */
@@ -29,21 +30,21 @@ export interface CancelKey {
   /** 4 bytes in protocol 3.0 and 3.1, 32 from 3.2 on. */
   readonly secret: Buffer
   /** What a cancel does from now on. */
-  readonly setCancel: (cancel: () => void) => void
+  readonly setCancel: (cancel: () => Promise<void>) => void
   /** The session ended. Idempotent. */
   readonly close: () => void
 }
 
 export interface CancelRegistry {
   /** A fresh key. At most a million sessions may be open at once. */
-  open(protocolMinor: number, cancel: () => void): CancelKey
-  /** Runs the cancel function of the session that has this key; tells nobody whether there is one. */
-  cancel(pid: number, secret: Buffer): void
+  open(protocolMinor: number, cancel: () => Promise<void>): CancelKey
+  /** Runs the cancel function of the session that has this key, and waits for it; tells nobody whether there is one. */
+  cancel(pid: number, secret: Buffer): Promise<void>
   readonly size: number
 }
 
 export const createCancelRegistry = (node: NodeId): CancelRegistry => {
-  const sessions = new Map<number, { readonly secret: Buffer; cancel: () => void }>()
+  const sessions = new Map<number, { readonly secret: Buffer; cancel: () => Promise<void> }>()
   let serial = 0
   const freePid = (): number => {
     assert(sessions.size < serialMax, 'fewer sessions than process ids')
@@ -70,9 +71,9 @@ export const createCancelRegistry = (node: NodeId): CancelRegistry => {
         },
       }
     },
-    cancel: (pid, secret) => {
+    cancel: async (pid, secret) => {
       const entry = sessions.get(pid)
-      if (entry?.secret.length === secret.length && timingSafeEqual(entry.secret, secret)) entry.cancel()
+      if (entry?.secret.length === secret.length && timingSafeEqual(entry.secret, secret)) await entry.cancel()
     },
     get size() {
       return sessions.size
@@ -84,10 +85,11 @@ export const createCancelRegistry = (node: NodeId): CancelRegistry => {
 export const nodeBitsOfPid = (pid: number): number => (pid >>> serialBits) & nodeMask
 
 /**
- * Asks the local server to cancel what a backend is doing. Resolves when the server has taken the request (it may have
- * come too late, or for nobody: PostgreSQL never tells), or could not be reached. Never rejects.
+ * Passes a client's cancel on to the local server. Resolves when the server has taken the request (it may have
+ * come too late, or for nobody: PostgreSQL never tells), could not be reached, or has not taken it for {@link cancelMsMax}: then it
+ * may still do so, and hit what runs by then, as PostgreSQL itself would. Never rejects.
  */
-export const cancelBackend = (socketPath: string, pid: number, secret: Buffer): Promise<void> =>
+export const passCancel = (socketPath: string, pid: number, secret: Buffer): Promise<void> =>
   new Promise((resolve) => {
     const socket = connect(socketPath)
     socket.setTimeout(cancelMsMax, () => socket.destroy())

@@ -14,6 +14,7 @@
  * @module
  */
 import { AllwriteError, assert } from '../../core/errors.ts'
+import { position } from '../../core/ids.ts'
 import { functionCall, readyForQuery, Status, type TextEncoding } from '../../wire/pgwire/messages.ts'
 import { BruteForce } from './abort.ts'
 import { BackendLost, hiddenCycle, type Answer, type Channel, type CycleOptions } from './channel.ts'
@@ -25,6 +26,7 @@ import type { ClientInput } from './input.ts'
 import type { ClientOutput } from './output.ts'
 import { Names } from './names.ts'
 import type { SessionOptions } from './session-options.ts'
+import type { ClassifiedStatement } from './statement/contract.ts'
 import {
   eventOfStatus,
   freshWork,
@@ -85,7 +87,7 @@ export class Core implements Participant {
   /** The unit that runs holds DDL. */
   schemaChange = false
   /** The backend's connection has ended. */
-  readonly #gone: Promise<void>
+  readonly gone: Promise<void>
   #resolveGone: () => void = () => undefined
 
   constructor(options: SessionOptions, start: CoreStart) {
@@ -97,7 +99,7 @@ export class Core implements Participant {
     this.brute = new BruteForce(this)
     this.ending = new Ending(this)
     this.consistency = new Consistency(this, start.consistencyUnknown)
-    this.#gone = new Promise((resolve) => {
+    this.gone = new Promise((resolve) => {
       this.#resolveGone = resolve
     })
     this.channel = start.openChannel(this)
@@ -229,9 +231,38 @@ export class Core implements Participant {
 
   /** Before a statement runs in a transaction: its read position (ARCHITECTURE, Certification). */
   touch(): void {
-    if (this.work.early !== undefined) return
-    this.work.early = this.options.gate.applied()
-    this.work.since = this.options.gate.walPassed()
+    const { work } = this
+    const { gate } = this.options
+    if (work.early === undefined) {
+      work.early = gate.applied()
+      work.since = gate.walPassed()
+      // `whenHeldApplied` has seen to that; if not, nothing is lost but a conflict that need not have been.
+    } else if (work.held !== undefined && work.held > gate.applied()) work.held = undefined
+  }
+
+  /**
+   * For a statement that only locks rows, is alone and the first of its client's transaction: notes at which position its first row is
+   * seen, before the client sees it (ADR 13, "Waiters"). To be called in place of `touch`. undefined: it is none.
+   */
+  touchLocking(runs: readonly (ClassifiedStatement | undefined)[]): (() => void) | undefined {
+    const [statement, ...more] = runs
+    const { work } = this
+    const first = this.state === 'client' && work.early === undefined
+    this.touch()
+    if (!first || more.length > 0 || statement?.kind !== 'write' || !statement.locksOnly) return undefined
+    // A view, a policy or a temporary table may have come since it was judged.
+    if (statement.catalogState !== this.options.catalogState() || this.temporaryObjects) return undefined
+    const { gate } = this.options
+    return () => {
+      // What an own transaction commits at this moment may be whom it has waited for.
+      if (work === this.work) work.held ??= position(Math.max(gate.applied(), gate.committing()))
+    }
+  }
+
+  /** Before the next statement runs: it sees all up to where the first one held its locks. */
+  async whenHeldApplied(): Promise<void> {
+    const { held } = this.work
+    if (held !== undefined && held > this.options.gate.applied()) await this.options.gate.whenApplied(held)
   }
 
   /** The client began a transaction by this text. */
@@ -343,7 +374,7 @@ export class Core implements Participant {
   async #giveUp(why: string): Promise<never> {
     this.options.log.error({ pid: this.backendPid }, why)
     this.channel.destroy()
-    await this.#gone
+    await this.gone
     throw new BackendLost()
   }
 
@@ -366,10 +397,10 @@ export class Core implements Participant {
     if (this.channel.lost || this.ended) throw new BackendLost()
   }
 
-  /** The client's own cancel: without effect once only the journal decides. */
-  cancel(): void {
+  /** The client's own cancel: without effect once only the journal decides. Resolves when the server has taken it. */
+  async cancel(): Promise<void> {
     if (this.onCancel) this.onCancel()
-    else if (this.channel.busy && this.state !== 'submitted') this.brute.sendCancel()
+    else if (this.channel.busy && this.state !== 'submitted') await this.brute.passCancel()
   }
 }
 

@@ -58,6 +58,8 @@ export class Ending {
   #nonce = ''
   #late: Position
   #locks: string | undefined
+  /** The transaction is at READ COMMITTED, and the server has said so. */
+  #readCommitted = false
   /** Set while submitted: the transaction's xid, the COMMIT to send, and who has ended it: true = committed here. */
   #xid = ''
   #commitText = 'COMMIT'
@@ -98,7 +100,7 @@ export class Ending {
     try {
       return await core.options.gate.submit({
         nonce: this.#nonce,
-        early: work.early ?? this.#late,
+        early: this.#early(work),
         late: this.#late,
         participant: core,
         ...(this.#locks === undefined ? {} : { locks: this.#locks }),
@@ -107,6 +109,12 @@ export class Ending {
       core.options.log.error({ pid: core.backendPid, error: String(thrown) }, 'a submission has no outcome')
       throw new OutcomeUnknown(thrown)
     }
+  }
+
+  /** At higher levels what the later statements read is as old as the first one's snapshot. */
+  #early({ early, held }: Work): Position {
+    if (this.#readCommitted && held !== undefined && held <= this.#late) return held
+    return early ?? this.#late
   }
 
   /** Checks and captures. Nothing written: commits. */
@@ -132,8 +140,9 @@ export class Ending {
       if (typeof unseen?.value === 'string') return await this.#fail(failureOf(unseenError(unseen.value)))
       if (typeof capture.value === 'string') {
         // The id, and for one that may have locked rows what they are.
-        const [xid = '', locks] = capture.value.split(' ')
+        const [xid = '', locks, level] = capture.value.split(' ')
         this.#locks = locks
+        this.#readCommitted = level === 'rc'
         this.#submitted(nonce, xid, commitText)
         nonce = undefined
         return 'submitted'
@@ -311,7 +320,7 @@ export class Ending {
     this.#ended ??= this.#rollBack()
     const here = await this.#ended
     this.#ended = undefined
-    await core.brute.cancelsSent
+    await core.brute.cancelsOver(outcome.kind === 'aborted' ? outcome.conflict : undefined)
     if (outcome.kind === 'committed') {
       core.wish.ended(true)
       core.follow('ended')

@@ -193,6 +193,7 @@ export async function fakeSession(
       journalSecret: '',
       hasDeferrable: () => false,
       cancelBackend: () => Promise.resolve(),
+      passCancel: () => Promise.resolve(),
       terminateBackend: () => {
         backend.die()
         return Promise.resolve()

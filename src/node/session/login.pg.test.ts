@@ -228,6 +228,33 @@ test('a cancel request with the right key cancels, one with a wrong key does not
   await until('the key is forgotten', () => cancels.size === 0)
 })
 
+test('a cancel request’s connection ends when the cancel has been taken, not before', async () => {
+  const cancels = createCancelRegistry(nodeId(3))
+  let session: SessionStart | undefined
+  await using listener = await start({ cancels, onSession: (started) => pipe((session = started)) })
+  const socket = await openRaw(listener.port)
+  const { messages } = await rawLogin(socket, { password: 'naïve ²', parameters: as('ann') })
+  const key = messages.find((message) => message.type === 'K')?.body ?? Buffer.alloc(0)
+  let asked = false
+  let taken: () => void = () => undefined
+  session?.setCancel(() => {
+    asked = true
+    return new Promise((resolve) => (taken = resolve))
+  })
+  const other = await openRaw(listener.port)
+  let closed = false
+  other.once('close', () => (closed = true))
+  other.resume()
+  other.write(cancelRequest(key.readInt32BE(0), key.subarray(4)))
+  await until('it is asked for', () => asked)
+  // What closes at once is closed before a login is through.
+  await rawLogin(await openRaw(listener.port), { password: 'naïve ²', parameters: as('ann') })
+  assert.equal(closed, false)
+  taken()
+  await until('it is closed', () => closed)
+  socket.destroy()
+})
+
 test('over TLS psql and pg log in with channel binding; direct TLS needs its ALPN; plain text can be refused', async () => {
   const tls = await openTlsSource({ certFile: join(folder, 'one.crt'), keyFile: join(folder, 'one.key') }, (error) =>
     assert.fail(error),

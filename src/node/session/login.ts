@@ -27,7 +27,7 @@ import type { LookupRole } from './authenticate.ts'
 import { connectBackend } from './backend.ts'
 import type { Backend } from './backend.ts'
 import { ClosedError } from './byte-reader.ts'
-import { cancelBackend } from './cancel.ts'
+import { passCancel } from './cancel.ts'
 import type { CancelRegistry } from './cancel.ts'
 import { closeChannel, openChannel, readOpening } from './login-channel.ts'
 import type { Channel } from './login-channel.ts'
@@ -89,7 +89,7 @@ export interface SessionStart {
   /** `address:port`. */
   readonly clientAddress: string
   /** Replaces what a CancelRequest of this client does; at first it cancels the backend. */
-  readonly setCancel: (cancel: () => void) => void
+  readonly setCancel: (cancel: () => Promise<void>) => void
 }
 
 export const login = async (accepted: Socket, context: LoginContext): Promise<SessionStart | undefined> => {
@@ -117,7 +117,7 @@ export const login = async (accepted: Socket, context: LoginContext): Promise<Se
 
   try {
     const opening = await readOpening(channel, context.tls)
-    if (opening.kind === 'cancel') context.cancels.cancel(opening.pid, opening.secret)
+    if (opening.kind === 'cancel') await context.cancels.cancel(opening.pid, opening.secret)
     if (opening.kind !== 'startup') {
       close()
       return undefined
@@ -167,7 +167,7 @@ const startSession = async (
       settings,
       signal: channel.reader.gone,
     })
-    const cancel = (): void => void cancelBackend(context.socketPath, backend.pid, backend.secret)
+    const cancel = (): Promise<void> => passCancel(context.socketPath, backend.pid, backend.secret)
     const key = context.cancels.open(minor, cancel)
     accepted.once('close', key.close)
     if (accepted.destroyed) key.close()

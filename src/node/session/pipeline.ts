@@ -279,7 +279,7 @@ class BatchUnit {
     if (core.owed && segment.onlyPrepares) return this.#prepareOwed(segment)
     // Inside a batch that goes on, portals need a transaction that outlives our Sync.
     const wraps = core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !segment.controls))
-    if (core.state === 'client' && segment.runs.length > 0) core.touch()
+    const locking = core.state === 'client' && segment.runs.length > 0 ? core.touchLocking(segment.runs) : undefined
     core.channel.cork()
     let begin: Promise<Answer> | undefined
     if (wraps) {
@@ -293,7 +293,7 @@ class BatchUnit {
     const options = {
       show: true,
       ready,
-      track: segment.track(core),
+      track: segment.track(core, locking),
       error: errorHook(core, 0),
       ...(core.state === 'wrap' ? { dropNotice: isSecondBegin } : {}),
     }
@@ -305,7 +305,10 @@ class BatchUnit {
     core.channel.uncork()
     try {
       const [, answer] = await Promise.all([begin, copy ? copy.during(exchange, () => this.#queue.shift()) : exchange])
-      return await this.#answered(answer, last, ready)
+      const result = await this.#answered(answer, last, ready)
+      // Behind that: an abort may come in between, and what it leaves is newer than the answer.
+      if (locking) await core.whenHeldApplied()
+      return result
     } finally {
       this.leftovers.add(segment)
     }

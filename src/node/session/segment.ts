@@ -68,8 +68,11 @@ export class Segment {
     return this.bytes <= joinBytesMax ? Buffer.concat(this.#slices) : this.#slices
   }
 
-  /** Follows the backend's answers: names become known when they are; a SHOW of the guard is answered by the wish. */
-  track(core: Core): (kind: number, shown: boolean) => Buffer | undefined {
+  /**
+   * Follows the backend's answers: names become known when they are; a SHOW of the guard is answered by the wish.
+   * @param onRow told of each row before the client sees it
+   */
+  track(core: Core, onRow?: () => void): (kind: number, shown: boolean) => Buffer | undefined {
     const expected = this.#expected
     let next = 0
     return (kind, shown) => {
@@ -79,6 +82,7 @@ export class Segment {
       }
       const item = expected[next]
       if (kind === type.row) {
+        onRow?.()
         const value = item?.kind === 'execute' ? guardShown(core, item.statement) : undefined
         return value === undefined ? undefined : dataRowOfText(value)
       }

@@ -320,7 +320,9 @@ export async function throughSession(
     },
     {
       ...options,
+      // This server's postmaster is never stopped: it takes a cancel before it closes the connection.
       cancelBackend: sendCancel,
+      passCancel: sendCancel,
       gate: {
         applied: () => options.gate.applied(),
         committing: () => options.gate.committing(),

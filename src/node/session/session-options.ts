@@ -30,7 +30,7 @@ export interface Handover {
 export interface SessionFunctions {
   /** `allwrite.capture(nonce text) → text`: emits the capture message; the xid, or NULL if nothing was written. */
   readonly capture: number
-  /** `allwrite.capture_locking(secret text, nonce text, since pg_lsn) → text`: besides, behind a blank, the locks held. */
+  /** `allwrite.capture_locking(secret text, nonce text, since pg_lsn) → text`: besides, behind a blank, the locks held; behind another `rc` at READ COMMITTED. */
   readonly captureLocking: number
   /** `allwrite.unseen_writes() → text`: names a write that the stream does not show, else NULL. */
   readonly unseenWrites: number
@@ -59,8 +59,13 @@ export interface SessionOptions {
   readonly journalSecret: string
   /** The database has deferrable constraints: they are checked before the capture. Asked at each transaction's end. */
   readonly hasDeferrable: () => boolean
-  /** Asks the server to cancel what the backend does; resolves when the server has taken the request. */
+  /**
+   * Cancels what the backend does (pg_cancel_backend). Resolves when the signal has been sent, not before, however long that takes:
+   * the backend sees it before anything that is sent to it afterwards.
+   */
   readonly cancelBackend: () => Promise<void>
+  /** Passes the client's own cancel on. Resolves when the server has taken it, or after some seconds. Never rejects. */
+  readonly passCancel: () => Promise<void>
   /** Ends the backend (pg_terminate_backend). */
   readonly terminateBackend: () => Promise<void>
   /**
@@ -79,8 +84,8 @@ export interface SessionOptions {
 export interface Session {
   /** Resolves when both connections are closed and the participant is forgotten. Never rejects. */
   readonly closed: Promise<void>
-  /** What the client's CancelRequest does. */
-  cancel(): void
+  /** What the client's CancelRequest does. Resolves when the server has taken it. */
+  cancel(): Promise<void>
   /** Ends the session with 57P01 as soon as it is in no transaction. */
   leave(): void
   /** Ends the session with 57P01 as soon as no transaction waits for its outcome; an open one is rolled back. */

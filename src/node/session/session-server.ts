@@ -52,6 +52,7 @@ export async function sessionServer(): Promise<SessionServer> {
     journalSecret: 'secret',
     hasDeferrable: () => true,
     cancelBackend: () => Promise.resolve(),
+    passCancel: () => Promise.resolve(),
     terminateBackend: () => Promise.resolve(),
     committed: () => Promise.resolve(false),
     onSequenceExhausted: () => Promise.reject(new Error('no range')),
@@ -85,7 +86,8 @@ export async function sessionServer(): Promise<SessionServer> {
 const setup = `
 CREATE SCHEMA allwrite;
 CREATE FUNCTION allwrite.capture(nonce text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN pg_current_xact_id_if_assigned()::text; END $$;
-CREATE FUNCTION allwrite.capture_locking(secret text, nonce text, since pg_lsn) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN pg_current_xact_id_if_assigned()::text || ' '; END $$;
+CREATE FUNCTION allwrite.capture_locking(secret text, nonce text, since pg_lsn) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+  RETURN pg_current_xact_id_if_assigned()::text || ' ' || CASE WHEN current_setting('transaction_isolation') = 'read committed' THEN ' rc' ELSE '' END; END $$;
 CREATE FUNCTION allwrite.unseen_writes() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN current_setting('test.unseen', true); END $$;
 CREATE FUNCTION allwrite.journal_statement(secret text, statement text, tables text) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN IF secret <> 'secret' THEN RAISE EXCEPTION 'no'; END IF; INSERT INTO journaled VALUES (statement); END $$;

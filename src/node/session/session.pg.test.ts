@@ -394,7 +394,7 @@ describe('a transaction that loses', () => {
     await holder.query('begin; update t set v = v where id = 2')
     through.client.send(query('update t set v = 1 where id = 2'))
     await waitsForLock(through.pid)
-    through.session.cancel()
+    void through.session.cancel()
     assert.deepEqual((await through.client.until('Z')).map(show), [
       'E C57014; Mcanceling statement due to user request; VERROR; Wwhile updating tuple (0,2) in relation "t"',
       'Z "I"',
@@ -402,7 +402,7 @@ describe('a transaction that loses', () => {
     await holder.query('rollback')
     await holder.end()
     gate.plans.push((submission) => {
-      through.session.cancel()
+      void through.session.cancel()
       return gate.commit(submission)
     })
     assert.deepEqual(await through.client.query("update t set v = 'mine' where id = 1"), [
@@ -412,7 +412,7 @@ describe('a transaction that loses', () => {
     gate.plans.push(() => Promise.resolve({ kind: 'aborted', conflict: { ...conflict, position: position(99) } }))
     through.client.send(query("update t set v = 'again' where id = 1"))
     await eventually('it waits for the winner', () => gate.waits.includes(99))
-    through.session.cancel()
+    void through.session.cancel()
     assert.deepEqual((await through.client.until('Z')).map(show), [
       'E C57014; Mcanceling statement due to user request; VERROR',
       'Z "I"',

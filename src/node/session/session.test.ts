@@ -233,6 +233,48 @@ describe('an abort', () => {
     assert.match((await fake.client.until('Z')).map(show)[0] ?? '', lost)
   })
 
+  test('gives a backend up to which a cancel may still be on its way: it gets no other statement', async () => {
+    const gate = new TestGate()
+    let cancels = 0
+    await using fake = await fakeSession({
+      gate,
+      // A server that takes none, and does not say whether it ever will.
+      cancelBackend: () => new Promise(() => void cancels++),
+      terminateBackend: () => assert.fail('the statement is over'),
+    })
+    await fake.client.query('begin')
+    fake.backend.script = (request) => (request.startsWith('update') ? 'silence' : undefined)
+    fake.client.send(update)
+    await eventually('it runs', () => fake.backend.requests.length === 2)
+    const [participant] = gate.participants.values()
+    const abort = participant?.abort(conflict)
+    await eventually('it is cancelled', () => cancels === 1)
+    fake.backend.answer(fake.backend.done('UPDATE 1'))
+    await abort
+    assert.match((await fake.client.until('never')).map(show)[0] ?? '', new RegExp(`${lost.source}.*VFATAL$`))
+    assert.equal(fake.backend.requests.at(-1), 'ROLLBACK')
+  })
+
+  test('does so where the transaction is committed as well: that is told first', async () => {
+    const gate = new TestGate()
+    let cancels = 0
+    await using fake = await fakeSession({ gate, cancelBackend: () => new Promise(() => void cancels++) })
+    gate.plans.push(async ({ participant }) => {
+      const committing = participant.commit()
+      await participant.abort(conflict)
+      return { kind: 'committed', position: position(9), local: await committing }
+    })
+    await fake.client.query('begin')
+    await fake.client.query('select 1')
+    fake.backend.script = (request) => (request === 'COMMIT' ? 'silence' : undefined)
+    fake.client.send(query('commit'))
+    await eventually('its COMMIT is cancelled', () => cancels === 1)
+    fake.backend.answer(fake.backend.done('COMMIT', 'I'))
+    const answer = (await fake.client.until('never')).map(show)
+    assert.deepEqual(answer.slice(0, 2), ['C "COMMIT\\u0000"', 'Z "I"'])
+    assert.match(answer.at(-1) ?? '', /^E C57P01.*must not hit another.*VFATAL$/)
+  })
+
   test('meets a ROLLBACK that a late cancel hits: it is said again', async () => {
     const gate = new TestGate()
     await using fake = await fakeSession({ gate })

@@ -22,7 +22,7 @@
  */
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import { typeByte } from '../../wire/pgwire/frames.ts'
-import { errorFrame, killedError, sessionLostError, stateLostError } from './answers.ts'
+import { errorFrame, givenUpError, killedError, sessionLostError, stateLostError } from './answers.ts'
 import { BackendLost, Channel } from './channel.ts'
 import { functionCallUnit } from './call.ts'
 import { ClientGone } from './copy.ts'
@@ -88,13 +88,14 @@ export function runSession(start: Handover, options: SessionOptions): Session {
   })
 
   const closeBackend = (): void => {
-    if (core.channel.busy) core.cancel()
+    if (core.channel.busy) void core.cancel()
     core.channel.destroy()
   }
 
   const lastWords = (): Buffer => {
     if (core.stateLost) return errorFrame(stateLostError(), 'FATAL')
     if (core.brute.killedFor) return errorFrame(killedError(core.brute.killedFor), 'FATAL')
+    if (core.brute.gaveUp) return errorFrame(givenUpError(), 'FATAL')
     return fatal ?? errorFrame(sessionLostError(), 'FATAL')
   }
 

@@ -99,13 +99,24 @@ async function forward(
   text: string,
   statement: ClassifiedStatement,
 ): Promise<UnitResult> {
-  if (core.state === 'client') core.touch()
+  const locking = core.state === 'client' ? core.touchLocking([statement]) : undefined
   if (statement.kind !== 'harmless') note(core, statement)
   core.report()
   const bytes = bytesOf(core, frame, text, statement)
   const offset = bytes === frame.bytes ? 0 : statement.offset
-  const answer = await exchangeSingle(core, bytes, { show: true, ready: true, error: errorHook(core, offset) })
-  return direct(core, answer)
+  const answer = await exchangeSingle(core, bytes, {
+    show: true,
+    ready: true,
+    error: errorHook(core, offset),
+    track: (kind) => {
+      if (kind === rowType) locking?.()
+      return undefined
+    },
+  })
+  const result = await direct(core, answer)
+  // Behind that: an abort may come in between, and what it leaves is newer than the answer.
+  if (locking) await core.whenHeldApplied()
+  return result
 }
 
 async function direct(core: Core, answer: Answer): Promise<UnitResult> {

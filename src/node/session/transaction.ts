@@ -85,6 +85,11 @@ export const statusOfState = (state: TransactionState): number =>
 export interface Work {
   /** Applied position before its first statement; undefined: no statement yet. */
   early: Position | undefined
+  /**
+   * Applied position when the first row of its first statement was seen, where that only locks rows (ADR 13, "Waiters"). The later
+   * statements run at it or behind it.
+   */
+  held: Position | undefined
   /** A place in the WAL before its first record; with `early`. */
   since: bigint
   /** Code ran whose writes the stream may not show. */
@@ -99,6 +104,7 @@ export interface Work {
 
 export const freshWork = (begin: string): Work => ({
   early: undefined,
+  held: undefined,
   since: 0n,
   unseen: false,
   mayLock: false,

@@ -229,7 +229,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a SERIALIZABLE transaction counts as having read when it commits',
     file: 'node/session/ending.js',
-    original: 'early: work.early ?? this.#late,',
+    original: 'early: this.#early(work),',
     replacement: 'early: this.#late,',
     caughtBy: { kind: 'workload', workload: () => suite.serializable(fewKeys), anomalies: ['G2-item'] },
   },

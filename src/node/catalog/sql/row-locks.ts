@@ -179,7 +179,8 @@ BEGIN
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (whole)))::text, 'UTF8'), 'base64');
 END $$;
 
--- capture() for a transaction that may have locked what it did not write: behind the id and a blank, what locks_held() says.
+-- capture() for a transaction that may have locked what it did not write: behind the id and a blank, what locks_held() says; behind
+-- another blank 'rc' at READ COMMITTED.
 CREATE OR REPLACE FUNCTION allwrite.capture_locking(secret text, nonce text, since pg_lsn) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -191,6 +192,7 @@ BEGIN
     PERFORM pg_catalog.pg_current_xact_id();
   END IF;
   xid := allwrite.capture(nonce);
-  RETURN pg_catalog.concat(xid, ' ', allwrite.locks_held(secret, since));
+  RETURN pg_catalog.concat(xid, ' ', allwrite.locks_held(secret, since),
+    CASE WHEN pg_catalog.current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN ' rc' END);
 END $$;
 `

@@ -151,6 +151,7 @@ function hugeStatement(text: string, blanked: Blanked): ClassifiedStatement | un
     ddl: false,
     opaque: true,
     mayLock: true,
+    locksOnly: false,
     catalogState: 0,
     returnsRows: read || /\breturning\b/i.test(key),
     copyOut: false,

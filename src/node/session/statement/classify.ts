@@ -206,6 +206,7 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     ddl: selectInto || (!isQuery && !plainUtilities.has(type)),
     opaque,
     mayLock: mayLock(piece, opaque, deps),
+    locksOnly: type === 'SelectStmt' && !opaque && locksRows(piece.node) && targetsOf(piece.node).length === 0,
     catalogState: deps.catalogState,
     returnsRows: returnsRows(type, body, selectInto),
     copyOut:
@@ -240,13 +241,15 @@ function mayLock(piece: Piece, opaque: boolean, deps: ClassifyDeps): boolean {
   const { type, node } = piece
   if (locksNothing.has(type)) return false
   if (opaque || (!queryTypes.has(type) && type !== 'DeclareCursorStmt')) return true
-  if (some(node, (inner) => list(inner['lockingClause']).length > 0)) return true
+  if (locksRows(node)) return true
   return targetsOf(node).some((target) => {
     const schema = text(target['schemaname'])
     if (target['catalogname'] !== undefined || (schema === undefined && deps.facts.temporaryObjects)) return true
     return !deps.harmless.isPlainTarget(schema, text(target['relname']) ?? '')
   })
 }
+
+const locksRows = (node: Tree): boolean => some(node, (inner) => list(inner['lockingClause']).length > 0)
 
 /** True if running it a second time might show: decided for the worse where unknown code may reach outside the database. */
 function actsOutside(piece: Piece, opaque: boolean, deps: ClassifyDeps): boolean {
