@@ -8,7 +8,7 @@
  * @module
  */
 import { assert } from '../../core/errors.ts'
-import { commandComplete, dataRowOfText, parse, query, readQuery, sync } from '../../wire/pgwire/messages.ts'
+import { commandComplete, parse, query, readQuery, sync } from '../../wire/pgwire/messages.ts'
 import { errorFrame, needsBlockError } from './answers.ts'
 import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
@@ -26,7 +26,6 @@ import {
   changeWish,
   errorHook,
   guardRefusal,
-  guardShown,
   guardText,
   hasAftermath,
   isControl,
@@ -39,13 +38,13 @@ import {
   readText,
   sequenceError,
   sendsWhole,
+  showsInstead,
   sequenceExhausted,
   tellOwed,
 } from './statements.ts'
 
 const done: UnitResult = { kind: 'done', answered: false }
 const answered: UnitResult = { kind: 'done', answered: true }
-const rowType = 0x44
 
 /** One Query of the client, to its ReadyForQuery. */
 export async function simpleQuery(core: Core, frame: ClientFrame): Promise<void> {
@@ -104,7 +103,12 @@ async function forward(
   core.report()
   const bytes = bytesOf(core, frame, text, statement)
   const offset = bytes === frame.bytes ? 0 : statement.offset
-  const answer = await exchangeSingle(core, bytes, { show: true, ready: true, error: errorHook(core, offset) })
+  const answer = await exchangeSingle(core, bytes, {
+    show: true,
+    ready: true,
+    error: errorHook(core, offset),
+    ...showsInstead(core, statement),
+  })
   return direct(core, answer)
 }
 
@@ -240,15 +244,12 @@ class QueryUnit {
     const sent: ClassifiedStatement =
       statement.kind === 'guard_setting' ? { ...statement, text: guardText(statement) } : statement
     const bytes = single ? bytesOf(core, this.#frame, this.#whole, sent) : query(sent.text, core.encoding)
-    const shown = guardShown(core, statement)
     const options: CycleOptions = {
       show: true,
       ready: false,
       keepComplete,
       error: errorHook(core, bytes === this.#frame.bytes ? 0 : statement.offset),
-      ...(shown === undefined
-        ? {}
-        : { track: (type: number) => (type === rowType ? dataRowOfText(shown) : undefined) }),
+      ...showsInstead(core, statement),
     }
     if (statement.kind !== 'copy_in') return exchangeSingle(core, bytes, options)
     const watch = new CopyWatch(core)

@@ -230,7 +230,14 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     "prepare transaction 'x'",
     "commit prepared 'x'",
     "rollback prepared 'x'",
-    'notify c',
+    'create rule r as on insert to t do also notify c',
+    'do $$ begin notify c; end $$',
+    "do 'begin if true then notify c, ''x''; end if; end'",
+    "do $$ begin execute 'notify c'; end $$",
+    "do $$ begin execute format('notify %I', 'c'); end $$",
+    'create function g() returns trigger language plpgsql as $$ declare x int; begin x := 1; /* so */ notify c; return new; end $$',
+    "create procedure g() language sql as 'select 1; notify c'",
+    'notify u&"\\0063"',
     "load 'x'",
     "security label on table t is 'x'",
     'set session_replication_role = replica',
@@ -269,6 +276,31 @@ test('every refusal has 0A000 and a message in the style of PostgreSQL', () => {
       text,
     )
   }
+})
+
+test('NOTIFY is sent as the call that means the same, and shown as itself', () => {
+  const cases = {
+    'notify c': "CALL allwrite.notify('c', '')",
+    'NOTIFY MiXed ;': "CALL allwrite.notify('mixed', '')",
+    [`notify "A 'b'", e'x\\'y' -- so`]: `CALL allwrite.notify('A ''b''', e'x\\'y')`,
+    'notify c, $x$a;$$$x$': "CALL allwrite.notify('c', $x$a;$$$x$)",
+  }
+  for (const [text, sent] of Object.entries(cases)) {
+    const { text: own, shownTag, retryable, opaque } = write(text)
+    assert.deepEqual([own, shownTag, retryable, opaque], [sent, 'NOTIFY', true, false])
+  }
+})
+
+test('what only looks like NOTIFY in a body is not refused', () => {
+  for (const text of [
+    "do $$ begin perform pg_notify('a', 'b'); end $$",
+    'do $$ declare a int; notify text; begin notify := 1; end $$',
+    'do $$ begin /* then notify someone */ null; -- ; notify x\n end $$',
+    "do $$ begin raise notice 'x; notify y'; end $$",
+    'create function g() returns int language sql as $$ select 1 as notify $$',
+    'create rule r as on insert to notify do also select 1',
+  ])
+    assert.equal(one(text).kind, 'write', text)
 })
 
 test('BEGIN says its mode and keeps what the user said', () => {
