@@ -291,7 +291,9 @@ describe('replica identity', () => {
       )
       assert.equal(
         rows[0]?.names,
-        ['allwrite.heartbeatr', 'allwrite.sequencer', 'app.mr', 'app.m1r', 'app.tr'].join(' '),
+        ['allwrite.heartbeatr', 'allwrite.notificationr', 'allwrite.sequencer', 'app.mr', 'app.m1r', 'app.tr'].join(
+          ' ',
+        ),
       )
     } finally {
       await home.agent.query('ALTER SUBSCRIPTION allwrite SET (slot_name = NONE); DROP SUBSCRIPTION allwrite')

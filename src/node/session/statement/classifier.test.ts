@@ -278,31 +278,6 @@ test('every refusal has 0A000 and a message in the style of PostgreSQL', () => {
   }
 })
 
-test('NOTIFY is sent as the call that means the same, and shown as itself', () => {
-  const cases = {
-    'notify c': "CALL allwrite.notify('c', '')",
-    'NOTIFY MiXed ;': "CALL allwrite.notify('mixed', '')",
-    [`notify "A 'b'", e'x\\'y' -- so`]: `CALL allwrite.notify('A ''b''', e'x\\'y')`,
-    'notify c, $x$a;$$$x$': "CALL allwrite.notify('c', $x$a;$$$x$)",
-  }
-  for (const [text, sent] of Object.entries(cases)) {
-    const { text: own, shownTag, retryable, opaque } = write(text)
-    assert.deepEqual([own, shownTag, retryable, opaque], [sent, 'NOTIFY', true, false])
-  }
-})
-
-test('what only looks like NOTIFY in a body is not refused', () => {
-  for (const text of [
-    "do $$ begin perform pg_notify('a', 'b'); end $$",
-    'do $$ declare a int; notify text; begin notify := 1; end $$',
-    'do $$ begin /* then notify someone */ null; -- ; notify x\n end $$',
-    "do $$ begin raise notice 'x; notify y'; end $$",
-    'create function g() returns int language sql as $$ select 1 as notify $$',
-    'create rule r as on insert to notify do also select 1',
-  ])
-    assert.equal(one(text).kind, 'write', text)
-})
-
 test('BEGIN says its mode and keeps what the user said', () => {
   const cases = {
     begin: 'BEGIN READ WRITE',
