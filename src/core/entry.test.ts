@@ -114,13 +114,22 @@ test('an unknown version, kind, flag or key flag is refused, and the refusal nam
   for (const [at, value] of [
     [0, 2],
     [1, 9],
-    [26, 4],
+    [26, 8],
     [39, 0x10],
   ] as const) {
     const damaged = Uint8Array.from(payload)
     damaged[at] = value
     assert.match(refused(damaged).message, /n3\/2\/7/)
   }
+})
+
+test('that a record notifies is told', () => {
+  const told = (fields: Partial<WritesetRecord>): unknown => {
+    const entry = decodeEntry(id, encodeEntry(group(fields)))
+    return entry.kind === 'group' && entry.records[0]?.notifies
+  }
+  assert.equal(told({ notifies: true }), true)
+  assert.equal(told({}), undefined)
 })
 
 test('a malformed entry is never encoded', () => {
@@ -130,6 +139,7 @@ test('a malformed entry is never encoded', () => {
     group({ late: position(2 ** 48) }),
     group({ keys: new Uint8Array(8) }),
     { ...id, kind: 'group', records: [...group({ schemaChange: true }).records, ...group({}).records] },
+    { ...id, kind: 'group', records: [...group({ notifies: true }).records, ...group({ notifies: true }).records] },
     { ...id, kind: 'chunk', transaction: -1, index: 0, bytes: new Uint8Array(0) },
   ]
   for (const entry of malformed) assert.throws(() => encodeEntry(entry), InvariantError)

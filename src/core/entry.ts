@@ -27,6 +27,7 @@ export const entryVersion = 1
 const kinds = { fence: 1, chunk: 2, group: 3 } as const
 const schemaChangeFlag = 1
 const chunkedFlag = 2
+const notifiesFlag = 4
 const recordHeadBytes = 8 + 6 + 6 + 1 + 4
 const chunkedBytes = 4 + 4 + 6 + 6 + 6
 /** The smallest record: no keys, no changes. Bounds the record count before anything is allocated. */
@@ -58,6 +59,7 @@ export const encodeEntry = (entry: Entry): Uint8Array => {
   } else if (entry.kind === 'group') {
     assert(entry.records.length > 0, 'a group holds at least one record')
     putU32(out, entry.records.length)
+    assert(entry.records.filter(({ notifies }) => notifies).length <= 1, 'one record of a group notifies at most')
     for (const record of entry.records) {
       assert(!record.schemaChange || entry.records.length === 1, 'a schema change is alone in its group')
       putRecord(out, record)
@@ -139,7 +141,10 @@ const putRecord = (out: Cursor, record: WritesetRecord): void => {
   out.at += 8
   putU48(out, early)
   putU48(out, late)
-  out.bytes[out.at++] = (record.schemaChange ? schemaChangeFlag : 0) | (changes.kind === 'chunked' ? chunkedFlag : 0)
+  out.bytes[out.at++] =
+    (record.schemaChange ? schemaChangeFlag : 0) |
+    (changes.kind === 'chunked' ? chunkedFlag : 0) |
+    (record.notifies ? notifiesFlag : 0)
   putU32(out, keys.length / keyBytes)
   out.bytes.set(keys, out.at)
   out.at += keys.length
@@ -189,9 +194,12 @@ const takeRecords = (input: Input): WritesetRecord[] => {
   if (count === 0) throw corrupt(input, 'its group is empty')
   if (count * recordBytesMin > input.bytes.length - input.at) throw corrupt(input, `${count} records can't fit`)
   const records: WritesetRecord[] = []
+  let notifying = 0
   for (let index = 0; index < count; index++) {
     const record = takeRecord(input)
     if (record.schemaChange && count > 1) throw corrupt(input, 'a schema change is not alone in its group')
+    if (record.notifies) notifying += 1
+    if (notifying > 1) throw corrupt(input, 'two records of its group notify')
     records.push(record)
   }
   return records
@@ -203,13 +211,14 @@ const takeRecord = (input: Input): WritesetRecord => {
   const late = takePosition(input)
   if (early > late) throw corrupt(input, `its early position ${early} is above its late one, ${late}`)
   const flags = takeU8(input)
-  if ((flags & ~(schemaChangeFlag | chunkedFlag)) !== 0) throw corrupt(input, `its flags are ${flags}`)
+  if ((flags & ~(schemaChangeFlag | chunkedFlag | notifiesFlag)) !== 0) throw corrupt(input, `its flags are ${flags}`)
   const keys = takeBytes(input, takeU32(input) * keyBytes)
   for (let at = keyBytes - 1; at < keys.length; at += keyBytes) {
     if (keys[at]! > keyTagMask) throw corrupt(input, `a key has flags ${keys[at]}`)
   }
   const changes = (flags & chunkedFlag) === 0 ? takeInline(input) : takeChunked(input)
-  return { xid: id, early, late, schemaChange: (flags & schemaChangeFlag) !== 0, keys, changes }
+  const notifies = (flags & notifiesFlag) === 0 ? {} : { notifies: true as const }
+  return { xid: id, early, late, schemaChange: (flags & schemaChangeFlag) !== 0, ...notifies, keys, changes }
 }
 
 const takeInline = (input: Input): InlineChanges => ({ kind: 'inline', bytes: takeBytes(input, takeU32(input)) })

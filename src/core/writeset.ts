@@ -50,6 +50,8 @@ export interface WritesetRecord {
   readonly late: Position
   /** Holds DDL: a barrier, alone in its group. */
   readonly schemaChange: boolean
+  /** Holds notifications: at most one such record in a group, and in an apply transaction (ADR 20). Absent: no. */
+  readonly notifies?: true
   /** Packed certification keys, {@link keyBytes} bytes each. */
   readonly keys: Uint8Array
   readonly changes: InlineChanges | ChunkedChanges

@@ -111,6 +111,7 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       early: submission.early,
       late,
       schemaChange: writeset.schemaChange,
+      ...(writeset.notifies === true ? { notifies: true as const } : {}),
       keys: writeset.keys,
       changes: writeset.changes,
     }

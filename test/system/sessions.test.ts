@@ -201,7 +201,7 @@ test('what can not be replicated yet is refused by name (RULES 5)', { skip: need
     'alter system set work_mem = 1000',
     'create publication p for all tables',
     `prepare transaction 'x'`,
-    'notify channel',
+    'do $$ begin notify channel; end $$',
     `do $$ begin perform lo_create(0); end $$`,
   ]
   for (const statement of refused) {

@@ -382,6 +382,31 @@ test('the row that the worker waits for is named, also while someone queues for 
   deepEqual(await rows('SELECT v FROM t WHERE id = 700'), [['remote']])
 })
 
+test('a notification is told to listeners by the worker’s commit, and by SQL, and stored by neither', async () => {
+  const notification = relationBody('allwrite', 'notification', 'f', [
+    ['channel', 25, true],
+    ['payload', 25, true],
+  ])
+  const told: string[] = []
+  client.on('notification', ({ channel, payload }) => told.push(`${channel} ${payload}`))
+  await client.query('LISTEN a; LISTEN b')
+  const messages = [relationMessage(0, notification), insertMessage(0, ['a', 'x']), insertMessage(0, ['b', ''])]
+  publisher.send(batchOf(...messages))
+  await applied()
+  await until('the worker has told both', () => told.length === 2)
+  const applierClient = await server.connect()
+  await applierClient.query('SET session_replication_role = replica')
+  const applier = await newApplier(applierClient, undefined)
+  await applier.apply(position((next += 1)), [recordOf(...messages)])
+  publisher.send(batchOf(...messages))
+  await applied()
+  await until('all are told', () => told.length === 6)
+  deepEqual(told, ['a x', 'b ', 'a x', 'b ', 'a x', 'b '])
+  deepEqual(await rows('SELECT * FROM allwrite.notification'), [])
+  await client.query('UNLISTEN *')
+  await applierClient.end()
+})
+
 test('after a crash of the server origin and rows agree, and it knows which of its own transactions committed', async () => {
   const committed = (await rows(`INSERT INTO t VALUES (800, 'own') RETURNING pg_current_xact_id()::text`)) as string[][]
   await client.query('BEGIN')

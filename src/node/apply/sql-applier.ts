@@ -22,6 +22,7 @@ import {
 } from '../../wire/pgoutput/messages.ts'
 import { createMessageJoiner, forEachMessage } from './frames.ts'
 import type { ReadChunks } from './batch.ts'
+import { isNotificationTable } from '../capture/decoder.ts'
 import { applyPreamble } from '../catalog/ddl.ts'
 import { createCheckBypass } from './check-bypass.ts'
 import { quoteIdentifier, rowChangeSql, tableOf, truncateSql, type SqlStatement } from './row-sql.ts'
@@ -79,8 +80,16 @@ const formatLsn = (value: bigint): string => `${(value >> 32n).toString(16)}/${(
 type Step =
   | { readonly kind: 'row'; readonly table: string; readonly sql: SqlStatement }
   | { readonly kind: 'truncate'; readonly sql: SqlStatement }
+  | { readonly kind: 'notification'; readonly values: readonly unknown[] }
   | { readonly kind: 'statement'; readonly statement: Statement }
   | { readonly kind: 'path'; readonly path: string }
+
+/** Channel and payload of a row of `allwrite.notification`. */
+const notificationOf = (message: Buffer): readonly unknown[] => {
+  const change = parseRowChange(message)
+  assert(change.kind === 'insert', 'a notification is a row that is inserted')
+  return change.new.map((value) => (value == null ? value : Buffer.from(value).toString('utf8')))
+}
 
 /** Cuts a record into steps; relation numbers are the record's own. */
 const stepReader = (
@@ -108,6 +117,7 @@ const stepReader = (
       }
       default: {
         const relation = relationAt(message.readUInt32BE(1))
+        if (isNotificationTable(relation)) return onStep({ kind: 'notification', values: notificationOf(message) })
         const sql = rowChangeSql(relation, parseRowChange(message), keyNamesOf(relation))
         if (sql !== undefined) onStep({ kind: 'row', table: tableOf(relation), sql })
       }
@@ -145,6 +155,10 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
 
   const run = async (step: Step, checked: boolean): Promise<void> => {
     if (step.kind === 'path') return setPath(step.path)
+    if (step.kind === 'notification') {
+      await client.query('SELECT allwrite.deliver($1, $2)', [...step.values])
+      return undefined
+    }
     if (step.kind !== 'statement') return change(step, checked)
     await bypass.end()
     for (const sql of options.statementsFor(step.statement)) await client.query(sql)

@@ -72,6 +72,10 @@ export interface Decoder {
 export const isStatementTable = (relation: Relation): boolean =>
   relation.schema === 'allwrite' && relation.name === 'ddl'
 
+/** Notifications pass through this table's rows (catalog/sql/notify.ts). */
+export const isNotificationTable = (relation: Relation): boolean =>
+  relation.schema === 'allwrite' && relation.name === 'notification'
+
 /** Nonce, 64-bit transaction id, search_path in hexadecimal, and for SERIALIZABLE transactions the tables they read, as JSON. */
 const captureContent = /^(\S+) (\d{1,20})(?: x([0-9a-f]+))?(?: (\[.*\]))?$/
 

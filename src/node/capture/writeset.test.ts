@@ -29,6 +29,10 @@ const t = relationBody('public', 't', 'd', [
   ['id', 23, true],
   ['v', 25, false],
 ])
+const notification = relationBody('allwrite', 'notification', 'f', [
+  ['channel', 25, true],
+  ['payload', 25, true],
+])
 const ddl = relationBody('allwrite', 'ddl', 'd', [['statement', 25, false]])
 
 /** A captured transaction with these changes, as the decoder makes it. */
@@ -124,6 +128,23 @@ test('the search_path goes in front of the changes, and alone is nothing', async
   const nothing = transactionOf([])
   nothing.searchPath = ['tenant']
   equal((await build(nothing)).writeset.empty, true)
+})
+
+test('a notification travels without keys and without its deletion; alone it conflicts with nothing', async () => {
+  const told = [
+    relationMessage(8, notification, 10),
+    insertMessage(8, ['a', 'x'], 10),
+    deleteMessage(8, 'O', ['a', 'x'], 10),
+  ]
+  const alone = await build(transactionOf(told))
+  ok(alone.writeset.changes.kind === 'inline')
+  deepEqual(messagesOf(alone.writeset.changes.bytes), [relationMessage(0, notification), insertMessage(0, ['a', 'x'])])
+  deepEqual(
+    [alone.seen, alone.writeset.notifies, alone.writeset.empty, alone.writeset.keys],
+    [[], true, false, new Uint8Array(0)],
+  )
+  const besides = await build(transactionOf([...told, relationMessage(500, t, 10), insertMessage(500, ['1', 'a'], 10)]))
+  deepEqual([besides.seen, besides.writeset.notifies, besides.writeset.keys], [['insert t'], true, Uint8Array.of(1)])
 })
 
 test('rows of the statement table become statements; their table stays at home', async () => {

@@ -3,7 +3,8 @@
  * ones in one pass in memory; large ones slice by slice from the spool file, appended as chunks while keys are
  * gathered.
  *
- * Rows of `allwrite.ddl` become statement messages: the table stays local, the statement travels.
+ * Rows of `allwrite.ddl` become statement messages: the table stays local, the statement travels. Rows of
+ * `allwrite.notification` travel as they are, and have no keys: a notification conflicts with nothing (ADR 20).
  *
  * @module
  */
@@ -18,8 +19,8 @@ import {
   type RowChange,
 } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
-import { feedDependencies, type Dependencies } from './dependencies.ts'
-import { isStatementTable, type StreamedTransaction } from './decoder.ts'
+import { feedDependencies, holdsLocks, type Dependencies } from './dependencies.ts'
+import { isNotificationTable, isStatementTable, type StreamedTransaction } from './decoder.ts'
 import { createHoistFinder, type Hoists } from './hoist.ts'
 import type { RecordKeys } from './keys.ts'
 
@@ -34,6 +35,8 @@ export interface Writeset {
   readonly changes: InlineChanges | ChunkedChanges
   readonly keys: Uint8Array
   readonly schemaChange: boolean
+  /** Notifications are in it. */
+  readonly notifies?: boolean
   /** Nothing is left of it: what was written was rolled back to a savepoint, or does not travel. */
   readonly empty: boolean
 }
@@ -108,6 +111,9 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
   let statements = 0
   let renames = false
   let rows = false
+  let notifies = false
+  /** Something is in it that others may conflict with. */
+  let keyed = false
 
   const relationAt = (local: number): Relation => {
     const relation = relations[local]
@@ -115,9 +121,19 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     return relation
   }
 
+  /** Its row is deleted at once; what is told travels. */
+  const notification = (message: Buffer): void => {
+    if (message[0] !== MessageType.insert) return
+    empty = false
+    notifies = true
+    out.add(message)
+  }
+
   const row = (message: Buffer): void => {
     const relation = relationAt(message.readUInt32BE(1))
+    if (isNotificationTable(relation)) return notification(message)
     const change = parseRowChange(message)
+    keyed = true
     if (!isStatementTable(relation)) {
       empty = false
       rows = true
@@ -148,6 +164,7 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
         out.add(message)
       } else if (message[0] === MessageType.truncate) {
         empty = false
+        keyed = true
         for (const local of parseTruncate(message).relations) options.keys.truncate(relationAt(local))
         out.add(message)
       } else row(message)
@@ -155,11 +172,16 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     /** Call once, behind the last message. */
     pack(): Uint8Array {
       if (renames && rows) options.keys.everyTable()
+      if (notifies && !keyed && !holdsLocks(options.dependencies) && options.dependencies.reads.length === 0)
+        return new Uint8Array(0)
       feedDependencies(options.dependencies, options.keys)
       return options.keys.pack()
     },
     get schemaChange() {
       return schemaChange
+    },
+    get notifies() {
+      return notifies
     },
     get empty() {
       return empty
@@ -200,6 +222,7 @@ const buildInline = (transaction: StreamedTransaction, options: WritesetOptions)
     changes: { kind: 'inline', bytes: out.bytes },
     keys: translator.pack(),
     schemaChange: translator.schemaChange,
+    notifies: translator.notifies,
     empty: translator.empty,
   }
 }
@@ -234,6 +257,7 @@ const buildChunked = async (transaction: StreamedTransaction, options: WritesetO
     changes: { kind: 'chunked', transaction: number, chunks, first, last, byteLength },
     keys: translator.pack(),
     schemaChange: translator.schemaChange,
+    notifies: translator.notifies,
     empty: translator.empty,
   }
 }

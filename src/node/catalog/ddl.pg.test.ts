@@ -291,7 +291,9 @@ describe('replica identity', () => {
       )
       assert.equal(
         rows[0]?.names,
-        ['allwrite.heartbeatr', 'allwrite.sequencer', 'app.mr', 'app.m1r', 'app.tr'].join(' '),
+        ['allwrite.heartbeatr', 'allwrite.notificationr', 'allwrite.sequencer', 'app.mr', 'app.m1r', 'app.tr'].join(
+          ' ',
+        ),
       )
     } finally {
       await home.agent.query('ALTER SUBSCRIPTION allwrite SET (slot_name = NONE); DROP SUBSCRIPTION allwrite')
@@ -325,7 +327,7 @@ describe('refused with 0A000 and a HINT', () => {
     'GRANT on a temporary table': ['CREATE TEMP TABLE tmp(i int)', 'GRANT SELECT ON tmp TO bob'],
     'large objects': ['SELECT lo_create(0)'],
     'large objects by bytea': [`SELECT lo_from_bytea(0, 'x')`],
-    pg_notify: [`SELECT pg_notify('a', 'b')`],
+    'NOTIFY in a rule': ['CREATE RULE r AS ON INSERT TO full_table DO ALSO NOTIFY a'],
     'a cursor WITH HOLD': ['DECLARE c CURSOR WITH HOLD FOR SELECT 1', 'INSERT INTO full_table VALUES (2)'],
     'replica role': ['SET LOCAL session_replication_role = replica', 'INSERT INTO full_table VALUES (2)'],
     'event triggers off': ['SET LOCAL event_triggers = off', 'INSERT INTO full_table VALUES (2)'],
@@ -432,6 +434,9 @@ describe('ordinary roles gain nothing', () => {
     `SELECT allwrite.settle()`,
     `SELECT allwrite.raw_setval('pg_class'::regclass, 1)`,
     `SELECT allwrite.raw_pg_notify('a', 'b')`,
+    `SELECT allwrite.deliver('a', 'b')`,
+    'SELECT * FROM allwrite.notification',
+    `INSERT INTO allwrite.notification VALUES ('a', 'b')`,
     `SELECT allwrite.open_sequences('x')`,
     `SELECT allwrite.before_alter('ALTER SEQUENCE', 'restart')`,
     `SELECT allwrite.grant_range('x', 1, 1, 1)`,

@@ -111,6 +111,19 @@ test('consecutive remote groups go as one transaction, which completes all their
   deepEqual(executor.applying, [])
 })
 
+test('one record of an apply transaction notifies at most', async () => {
+  at = 0
+  const { executor, workerDone, take } = setUp()
+  const telling = (xid: number): Judged =>
+    judgedOf(groupOf(appendId(2, 1, 1), [makeRecord({ xid, notifies: true })]), [0])
+  for (const judged of [remote(1), telling(2), remote(3), telling(4), remote(5)]) void executor.push(judged)
+  await settleTasks()
+  deepEqual(take(), ['busy', 'send 3: 1,2,3', 'busy', 'send 5: 4,5'])
+  await workerDone()
+  await workerDone()
+  deepEqual(take(), ['applied 3', 'applied 5', 'quiet'])
+})
+
 test('an own group commits only when all before it is applied, and nothing goes out before it has', async () => {
   at = 0
   const { executor, workerDone, take } = setUp()

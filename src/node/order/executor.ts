@@ -1,7 +1,8 @@
 /**
  * Executes judged entries strictly in journal order (ARCHITECTURE, Life of a write transaction, step 6):
  * - own group: COMMIT to the waiting backends, side by side; then, and only then, what follows;
- * - others' groups: consecutive ones merged into one transaction of the apply worker; several such may be on their way;
+ * - others' groups: consecutive ones merged into one transaction of the apply worker; several such may be on their way. One record of
+ *   such a transaction notifies at most: PostgreSQL tells equal notifications of one transaction once (ADR 20);
  * - a schema change: alone, by SQL, when all before it is applied;
  * - a record of an older incarnation of this node: only if `pg_xact_status` says that it did not commit here;
  * - an own record whose local transaction was lost: like a remote one, at its position (RULES 2).
@@ -163,6 +164,8 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     judged.committed.length === 0 ||
     (!options.isOwnNode(judged) && recordsOf(judged).every((record) => !record.schemaChange))
 
+  const notifies = (judged: Judged): boolean => recordsOf(judged).some((record) => record.notifies === true)
+
   /** Takes what can be applied as one transaction off the queue and sends it. */
   const executeRemote = async (): Promise<void> => {
     while (publisher.outstanding >= batchesMax && !closed) await sleep()
@@ -171,7 +174,11 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     let bytes = 0
     let last: Judged | undefined
     let count = 0
+    let notified = false
     while (queue[0] !== undefined && isMergeable(queue[0]) && count < batchPositionsMax && bytes < batchBytesMax) {
+      const notifying = notifies(queue[0])
+      if (notifying && notified) break
+      notified ||= notifying
       last = shift()
       count += 1
       bytes += last.byteLength

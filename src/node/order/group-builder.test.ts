@@ -48,6 +48,18 @@ test('one group is under way at a time, and the next takes all that became ready
   deepEqual(sizes(), [2, 5])
 })
 
+test('one record of a group notifies at most; others may stand beside it', async () => {
+  const { appends, builder, sizes } = newBuilder()
+  for (const notifies of [false, true, false, true, true, false]) {
+    builder.add(makePending(makeRecord(notifies ? { notifies } : {})))
+  }
+  for (let i = 0; i < 3; i++) {
+    await settleTasks()
+    appends[i]?.answer(i + 1)
+  }
+  deepEqual(sizes(), [3, 1, 2])
+})
+
 test('groups are bounded in records, bytes and keys, and no transaction is left over', async () => {
   const bulky = { kind: 'inline', bytes: new Uint8Array(300 * 1024) } as const
   const manyKeys = Array.from({ length: 9_000 }, (_, i) => packKey(String(i)))

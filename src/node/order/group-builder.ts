@@ -4,6 +4,8 @@
  *
  * Contract
  * - Numbers of one incarnation are dense: `append` is the only way to the journal, for groups and chunks alike.
+ * - A group holds one record with notifications at most: its members commit side by side, and where they are applied, in one
+ *   transaction, of which PostgreSQL would tell equal notifications once (ADR 20).
  * - Once sent, only the journal decides (RULES 2): an append is never taken back.
  * - A full journal refuses an append without a trace: its transactions are refused, with 53100. Its number was not used, and is the
  *   next one when nothing is under way any more: until then a later append of the old numbering could take it.
@@ -111,11 +113,13 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
     let count = 0
     let bytes = 0
     let keys = 0
+    let notifies = false
     for (const { record, alone } of ready) {
       bytes += recordByteLength(record)
       keys += record.keys.length / keyBytes
       const full = bytes > groupBytesMax || keys > groupKeysMax || count >= groupRecordsMax
-      if (count > 0 && (full || alone)) break
+      if (count > 0 && (full || alone || (notifies && record.notifies === true))) break
+      notifies ||= record.notifies === true
       count += 1
     }
     return ready.splice(0, count)

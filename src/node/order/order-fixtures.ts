@@ -44,6 +44,7 @@ export interface RecordSpec {
   readonly keys?: readonly Uint8Array[]
   readonly changes?: InlineChanges | ChunkedChanges
   readonly schemaChange?: boolean
+  readonly notifies?: true
 }
 
 export const makeRecord = (spec: RecordSpec = {}): WritesetRecord => ({
@@ -51,6 +52,7 @@ export const makeRecord = (spec: RecordSpec = {}): WritesetRecord => ({
   early: position(spec.early ?? spec.late ?? 0),
   late: position(spec.late ?? 0),
   schemaChange: spec.schemaChange ?? false,
+  ...(spec.notifies === undefined ? {} : { notifies: spec.notifies }),
   keys: Uint8Array.from(Buffer.concat([...(spec.keys ?? [])])),
   changes: spec.changes ?? { kind: 'inline', bytes: new Uint8Array(1) },
 })

@@ -318,7 +318,7 @@ export class Channel {
     this.#partShown = shown
     if (!shown) return
     if (cycle.options.keepComplete && (kind === type.complete || kind === type.value)) {
-      cycle.result.complete = buffer.subarray(start, end)
+      cycle.result.complete = instead ?? buffer.subarray(start, end)
       this.defer()
       return
     }

@@ -5,10 +5,10 @@
  * @module
  */
 import { typeByte } from '../../wire/pgwire/frames.ts'
-import { dataRowOfText, sync } from '../../wire/pgwire/messages.ts'
+import { sync } from '../../wire/pgwire/messages.ts'
 import type { Core } from './core.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
-import { changeWish, guardShown, isControl } from './statements.ts'
+import { changeWish, isControl, shownInstead } from './statements.ts'
 
 /** One expected completion, in order. */
 export type Expected =
@@ -81,14 +81,12 @@ export class Segment {
         return undefined
       }
       const item = expected[next]
-      if (kind === type.row) {
-        onRow?.()
-        const value = item?.kind === 'execute' ? guardShown(core, item.statement) : undefined
-        return value === undefined ? undefined : dataRowOfText(value)
-      }
+      if (kind === type.row) onRow?.()
+      const instead = item?.kind === 'execute' ? shownInstead(core, item.statement, kind) : undefined
+      if (kind === type.row) return instead
       next++
       if (item) this.#completed(core, item, shown)
-      return undefined
+      return instead
     }
   }
 

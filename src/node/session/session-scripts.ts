@@ -362,8 +362,32 @@ export const scripts: Readonly<Record<string, Step[]>> = {
     'begin',
     "select pg_notify('a', 'y')",
     'commit',
+    'notify a',
+    "notify a, 'z'",
+    'begin',
+    'notify a, \'v\'; savepoint s; notify "A b"; select 1',
+    'rollback to s',
+    "notify a, 'v'",
+    'commit',
+    "select pg_notify('', 'x')",
     'unlisten *',
   ),
+  'notify in batches': [
+    ...q('listen a'),
+    ...x(...run("notify a, $$o'k$$"), sync),
+    ...x(
+      parse('n', 'notify a'),
+      describeMessage('S', 'n'),
+      bindPlain('', 'n'),
+      describeMessage('P', ''),
+      execute(''),
+      sync,
+    ),
+    ...x(bindPlain('', 'n'), execute(''), bindPlain('', 'n'), execute(''), sync),
+    ...q('begin'),
+    ...x(bindPlain('', 'n'), execute(''), sync),
+    ...q('commit'),
+  ],
 }
 /** The answers to each step. */
 export async function play(client: RawClient, steps: readonly Step[]): Promise<string[][]> {

@@ -94,6 +94,7 @@ CREATE FUNCTION allwrite.journal_statement(secret text, statement text, tables t
 CREATE TABLE journaled (statement text);
 CREATE FUNCTION allwrite.truncate_restarted() RETURNS void LANGUAGE plpgsql AS $$
   BEGIN INSERT INTO journaled SELECT format('restarted, %s left', count(*)) FROM truncated; END $$;
+CREATE PROCEDURE allwrite.notify(text, text) LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify($1, $2); END $$;
 CREATE TABLE truncated (id int);
 CREATE TABLE t (id int PRIMARY KEY, v text);
 CREATE TABLE parent (id int PRIMARY KEY);

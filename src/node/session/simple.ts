@@ -8,7 +8,7 @@
  * @module
  */
 import { assert } from '../../core/errors.ts'
-import { commandComplete, dataRowOfText, parse, query, readQuery, sync } from '../../wire/pgwire/messages.ts'
+import { commandComplete, parse, query, readQuery, sync } from '../../wire/pgwire/messages.ts'
 import { errorFrame, needsBlockError } from './answers.ts'
 import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
@@ -26,7 +26,6 @@ import {
   changeWish,
   errorHook,
   guardRefusal,
-  guardShown,
   guardText,
   hasAftermath,
   isControl,
@@ -39,6 +38,7 @@ import {
   readText,
   sequenceError,
   sendsWhole,
+  showsInstead,
   sequenceExhausted,
   tellOwed,
 } from './statements.ts'
@@ -104,13 +104,14 @@ async function forward(
   core.report()
   const bytes = bytesOf(core, frame, text, statement)
   const offset = bytes === frame.bytes ? 0 : statement.offset
+  const instead = showsInstead(core, statement).track
   const answer = await exchangeSingle(core, bytes, {
     show: true,
     ready: true,
     error: errorHook(core, offset),
     track: (kind) => {
       if (kind === rowType) locking?.()
-      return undefined
+      return instead?.(kind, true)
     },
   })
   const result = await direct(core, answer)
@@ -251,15 +252,12 @@ class QueryUnit {
     const sent: ClassifiedStatement =
       statement.kind === 'guard_setting' ? { ...statement, text: guardText(statement) } : statement
     const bytes = single ? bytesOf(core, this.#frame, this.#whole, sent) : query(sent.text, core.encoding)
-    const shown = guardShown(core, statement)
     const options: CycleOptions = {
       show: true,
       ready: false,
       keepComplete,
       error: errorHook(core, bytes === this.#frame.bytes ? 0 : statement.offset),
-      ...(shown === undefined
-        ? {}
-        : { track: (type: number) => (type === rowType ? dataRowOfText(shown) : undefined) }),
+      ...showsInstead(core, statement),
     }
     if (statement.kind !== 'copy_in') return exchangeSingle(core, bytes, options)
     const watch = new CopyWatch(core)

@@ -6,9 +6,11 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import { AllwriteError } from '../../core/errors.ts'
+import { commandComplete, dataRowOfText } from '../../wire/pgwire/messages.ts'
 import type { ErrorFields } from '../../wire/pgwire/errors.ts'
+import { typeByte } from '../../wire/pgwire/frames.ts'
 import { conflictError, errorFrame, shiftPosition } from './answers.ts'
-import type { Answer } from './channel.ts'
+import type { Answer, CycleOptions } from './channel.ts'
 import type { Core } from './core.ts'
 import { booleanOf } from './start-settings.ts'
 import type {
@@ -215,11 +217,27 @@ export function changeWish(core: Core, statement: ClassifiedStatement | undefine
 }
 
 /** What SHOW answers, where it must not be what the backend says. */
-export function guardShown(core: Core, statement: ClassifiedStatement | undefined): string | undefined {
+function guardShown(core: Core, statement: ClassifiedStatement | undefined): string | undefined {
   if (statement?.kind !== 'guard_setting' || statement.action !== 'show') return undefined
   if (statement.name === guardName || core.state === 'idle') return core.wish.text
   return undefined
 }
+
+const messageType = { row: typeByte('D'), complete: typeByte('C') } as const
+
+/** What the client is shown instead of a message of the backend's: an answer by the wish, a rewritten statement's own tag. */
+export function shownInstead(core: Core, statement: ClassifiedStatement | undefined, type: number): Buffer | undefined {
+  if (type === messageType.complete && statement?.kind === 'write' && statement.shownTag !== undefined)
+    return commandComplete(statement.shownTag)
+  const value = type === messageType.row ? guardShown(core, statement) : undefined
+  return value === undefined ? undefined : dataRowOfText(value)
+}
+
+/** The same as a part of a cycle's options; nothing for what needs it not, since it is asked for each row. */
+export const showsInstead = (core: Core, statement: ClassifiedStatement): Pick<CycleOptions, 'track'> =>
+  statement.kind === 'guard_setting' || (statement.kind === 'write' && statement.shownTag !== undefined)
+    ? { track: (type) => shownInstead(core, statement, type) }
+    : {}
 
 /** Shows a statement's errors: at their place in the client's text; the end of a sequence's range only after it was looked at. */
 export const errorHook =

@@ -6,12 +6,7 @@
  * function of ours takes its place in pg_catalog. What refers to the built-in by OID goes on working and stays caught
  * by allwrite.unseen_writes().
  */
-const refused: readonly (readonly [
-  name: string,
-  args: string,
-  returns: string,
-  what: 'large objects' | 'pg_notify' | 'slots',
-])[] = [
+const refused: readonly (readonly [name: string, args: string, returns: string, what: 'large objects' | 'slots'])[] = [
   ['lo_creat', 'integer', 'oid', 'large objects'],
   ['lo_create', 'oid', 'oid', 'large objects'],
   ['lo_from_bytea', 'oid, bytea', 'oid', 'large objects'],
@@ -22,19 +17,15 @@ const refused: readonly (readonly [
   ['lo_truncate64', 'integer, bigint', 'integer', 'large objects'],
   ['lo_unlink', 'oid', 'integer', 'large objects'],
   ['lowrite', 'integer, bytea', 'integer', 'large objects'],
-  ['pg_notify', 'text, text', 'void', 'pg_notify'],
 ]
 
 const explain = {
   'large objects': ['large objects are not replicated yet', 'Store the data in a bytea column.'],
-  pg_notify: [
-    'NOTIFY does not reach other nodes yet',
-    'Poll a table instead, or keep listeners and notifiers outside the cluster for now.',
-  ],
   slots: ['replication slots belong to one node', 'Create the slot on the server itself, outside Allwrite.'],
 } as const
 
-const moveAway = (name: string, args: string): string => String.raw`
+/** Moves a built-in to schema allwrite, for the agent alone; its name in pg_catalog is free then. */
+export const moveAway = (name: string, args: string): string => String.raw`
 DO $move$
 BEGIN
   -- A built-in has an OID below 10000; ours, which may already stand there, has not.

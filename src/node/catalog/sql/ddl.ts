@@ -136,10 +136,13 @@ BEGIN
     END IF;
   END IF;
   IF tag IN ('ALTER TABLE', 'CREATE RULE')
-     AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal)
+     AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal AND t.tgrelid <> 'allwrite.notification'::regclass)
           OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_enabled IN ('A', 'R'))) THEN
     RAISE EXCEPTION 'ENABLE ALWAYS and ENABLE REPLICA are not supported in a cluster' USING ERRCODE = '0A000',
       HINT = 'Rows from other nodes would fire the trigger or rule a second time.';
+  END IF;
+  IF tag = 'CREATE RULE' AND EXISTS (SELECT FROM pg_rewrite r WHERE allwrite.own_write(r.xmin) AND r.ev_action::text ~ '\{NOTIFYSTMT ') THEN
+    RAISE EXCEPTION 'NOTIFY in a rule is not supported' USING ERRCODE = '0A000', HINT = 'Use a trigger that calls pg_notify(channel, payload).';
   END IF;
   IF tag IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE DOMAIN', 'ALTER DOMAIN') THEN
     FOR relation IN SELECT c.conname, pg_get_constraintdef(c.oid) AS definition FROM pg_constraint c

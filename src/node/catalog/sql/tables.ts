@@ -26,6 +26,11 @@ CREATE INDEX IF NOT EXISTS ddl_xid ON allwrite.ddl (xid);
 -- Written by the apply worker only, so that its origin moves while nothing but own transactions come (RULES 10).
 CREATE TABLE IF NOT EXISTS allwrite.heartbeat (node integer PRIMARY KEY, position bigint NOT NULL);
 
+-- Notifications pass through it (notify.ts): at home a row lives for a moment of its transaction, elsewhere it is never stored.
+-- PLAIN: the longest payload fits a page, and none is compressed for nothing.
+CREATE TABLE IF NOT EXISTS allwrite.notification (channel text STORAGE PLAIN NOT NULL, payload text STORAGE PLAIN NOT NULL);
+ALTER TABLE allwrite.notification REPLICA IDENTITY FULL;
+
 CREATE TABLE IF NOT EXISTS allwrite.secret (sha256 bytea PRIMARY KEY);
 
 -- Which incarnation of which node used which xids of this data folder (recovery/lineage.ts). A copy brings its donor's along.

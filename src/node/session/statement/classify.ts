@@ -12,6 +12,7 @@ import type {
   WriteStatement,
 } from './contract.ts'
 import { isHarmlessQuery, isTransparent } from './harmless.ts'
+import { classifyNotify, hiddenNotify } from './notify.ts'
 import { parse, replaceBytes, some, tokens } from './parser.ts'
 import type { Piece } from './parser.ts'
 import { refusal, refuse } from './refused.ts'
@@ -49,6 +50,8 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
   if (/Role|^RenameStmt$|Owned/.test(type) && namesAgentRole(piece.node))
     return refuse(source, tag, offset, 'changing the role of the agent')
   switch (type) {
+    case 'NotifyStmt':
+      return classifyNotify(piece, deps.catalogState)
     case 'TransactionStmt':
       return classifyTransaction(body, source, offset)
     case 'VariableSetStmt':
@@ -184,7 +187,7 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     return refuse(source, tag, offset, 'UNLOGGED inside another statement', {
       hint: 'Leave UNLOGGED out: the table would be logged anyway.',
     })
-  const inside = innerRefusal(piece, deps)
+  const inside = innerRefusal(piece, deps) ?? hiddenNotify(piece, tag)
   if (inside !== undefined) return inside
   const isQuery = queryTypes.has(type)
   const selectInto = type === 'SelectStmt' && isTree(body['intoClause'])

@@ -177,6 +177,8 @@ export interface WriteStatement extends Common {
   readonly deallocate?: { readonly name?: string }
   /** For the client as a NOTICE: what was rewritten. */
   readonly notice?: string
+  /** The command tag that the client is shown, where `text` is another command. */
+  readonly shownTag?: string
 }
 
 /** Not run; answered as an ERROR. Inside a transaction it fails the transaction, as any error. */

@@ -64,7 +64,6 @@ const refusedNodes: Readonly<Record<string, readonly [feature: string, explanati
   CreatePLangStmt: ['CREATE LANGUAGE'],
   SecLabelStmt: ['SECURITY LABEL'],
   RefreshMatViewStmt: ['REFRESH MATERIALIZED VIEW', { detail: 'Its rows do not show in the replication stream.' }],
-  NotifyStmt: ['NOTIFY', { detail: 'Listeners on other nodes would not be told.' }],
   LoadStmt: ['LOAD'],
   AlterCollationStmt: ['ALTER COLLATION … REFRESH VERSION', clusterWide],
 }
