@@ -15,6 +15,7 @@ import { createPauseWatch } from './pause-watch.ts'
 import { createServerWatch, silentMs, type Probe, type ServerWatch } from './server-watch.ts'
 import type { NodeGate } from './session/contract.ts'
 import type { Submissions } from './submissions.ts'
+import type { Turns } from './turns.ts'
 
 /** After a pause, until the journal is asked again how far it has gone, ms. */
 const catchUpMsMax = 5_000
@@ -24,6 +25,7 @@ export interface GateOptions {
   readonly executor: Executor
   readonly capture: Capture
   readonly submissions: Submissions
+  readonly turns: Turns
   readonly journal: Journal
   readonly isServing: () => boolean
   readonly probes: readonly Probe[]
@@ -83,6 +85,7 @@ export const createGate = (options: GateOptions): Gate => {
     captureNonce: () => capture.nonce(),
     discardNonce: (nonce) => capture.discard(nonce),
     submit: (submission) => submissions.submit(submission),
+    takeTurn: (tables, signal) => options.turns.take(tables, signal),
     register: (participant) => submissions.register(participant),
     get serving() {
       // A login would wait for the server as well.

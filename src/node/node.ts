@@ -45,6 +45,7 @@ import { rememberTrip } from './join/trips.ts'
 import { createExecutor } from './order/executor.ts'
 import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
+import { createHolds } from './order/holds.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
 import { createGate, type Gate } from './gate.ts'
@@ -73,6 +74,7 @@ import {
 } from './session/statement/index.ts'
 import { createServerProbes } from './server-probes.ts'
 import { createSubmissions } from './submissions.ts'
+import { createTurns } from './turns.ts'
 
 /** Names the publisher's socket, in libpq's way. */
 const publisherPort = 5433
@@ -140,6 +142,11 @@ export interface RunningNode {
   /** Serves from now on: what must be there before the first session is. */
   open(): void
   stop(): Promise<void>
+}
+
+const callLater = (ms: number, run: () => void): (() => void) => {
+  const timer = setTimeout(run, ms).unref()
+  return () => clearTimeout(timer)
 }
 
 /**
@@ -267,7 +274,31 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     },
   })
 
-  const groups = createGroupBuilder({ journal, node, incarnation, signal: closing.signal, onFatal: fatal })
+  const holds = createHolds({
+    node,
+    listening: () => state === 'serving',
+    after: callLater,
+    onChange: (owner, at) => {
+      turns.changed(owner, at)
+      groups.resume()
+    },
+  })
+  const groups = createGroupBuilder({
+    journal,
+    node,
+    incarnation,
+    signal: closing.signal,
+    onFatal: fatal,
+    isHeld: (record) => holds.isHeld(record),
+  })
+  const turns = createTurns({
+    node,
+    append: (scope) => groups.hold(scope),
+    whenApplied: (position, signal) => tracker.whenApplied(position, signal),
+    tableHash: (table) => schema.tableHash(table),
+    now: options.now,
+    after: callLater,
+  })
   const chunks = createChunkTracker()
   const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const readChunks = (record: WritesetRecord) => {
@@ -418,7 +449,10 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       first: tail.first,
       verdicts,
       groups,
-      push: (judged) => executor.push(judged),
+      push: (judged) => {
+        holds.see(judged)
+        return executor.push(judged)
+      },
       onEntry: (at, entry) => {
         journalPosition = at
         chunks.see(at, entry)
@@ -445,6 +479,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     executor,
     capture,
     submissions,
+    turns,
     journal,
     isServing: () => state === 'serving',
     probes: await createServerProbes({
@@ -483,6 +518,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       housekeeping.close()
       gate.close()
       blockers.close()
+      holds.close()
       closing.abort()
       executor.close()
       capture.close()
