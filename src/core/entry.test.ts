@@ -41,9 +41,7 @@ const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc
     .oneof(
       fc.constantFrom('none' as const, 'all' as const),
-      fc
-        .integer({ min: 1, max: 5 })
-        .chain((tables) => fc.uint8Array({ minLength: 8 * tables, maxLength: 8 * tables })),
+      fc.integer({ min: 1, max: 5 }).chain((tables) => fc.uint8Array({ minLength: 8 * tables, maxLength: 8 * tables })),
     )
     .map((scope) => ({ ...id, kind: 'hold' as const, scope })),
   fc.array(record, { minLength: 1, maxLength: 6 }).map((records) => {

@@ -298,6 +298,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     tableHash: (table) => schema.tableHash(table),
     now: options.now,
     after: callLater,
+    onReleased: (tables, ms) => log.info({ tables, ms: Math.round(ms) }, 'a schema change had its turn'),
   })
   const chunks = createChunkTracker()
   const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })

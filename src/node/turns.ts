@@ -30,6 +30,8 @@ export interface TurnsOptions {
   /** Monotonic, ms. */
   readonly now: () => number
   readonly after: (ms: number, run: () => void) => () => void
+  /** A turn was given back: for so long the others may have waited. */
+  readonly onReleased: (tables: readonly string[], ms: number) => void
 }
 
 export interface Turns {
@@ -57,13 +59,13 @@ export const createTurns = (options: TurnsOptions): Turns => {
   const append = (scope: HoldScope): void => void options.append(scope).catch(() => undefined)
 
   const hold = (tables: ReadonlySet<string>, over: () => void): Turn => {
-    const until = options.now() + turnMsMax
+    const since = options.now()
     let asked = tables
     let released = false
     let stopRenewing = (): void => undefined
     const renew = (): void => {
       stopRenewing = options.after(renewMs, () => {
-        if (!ours || options.now() > until) return
+        if (!ours || options.now() > since + turnMsMax) return
         append(scopeOf(asked))
         renew()
       })
@@ -84,6 +86,7 @@ export const createTurns = (options: TurnsOptions): Turns => {
         // Also where it is over: an asking again may be on its way.
         append('none')
         over()
+        options.onReleased([...asked], options.now() - since)
       },
     }
   }

@@ -133,6 +133,7 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
     tableHash: (name) => packKey(name).subarray(0, hashBytes),
     now: () => 0,
     after,
+    onReleased: () => undefined,
   })
   const chunks = createChunkTracker()
   const homes = new WeakMap<WritesetRecord, { node: number; incarnation: number }>()
