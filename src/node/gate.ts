@@ -6,7 +6,7 @@
 import { timeLimit } from '../journal/cancel.ts'
 import type { Journal } from '../journal/contract.ts'
 import type { Capture } from './capture/capture.ts'
-import type { NodeLog } from './node.ts'
+import type { NodeLog } from './told.ts'
 import type { Executor } from './order/executor.ts'
 import type { OrderTracker } from './order/order-tracker.ts'
 import { createTailReader } from './order/tail-reader.ts'
@@ -15,7 +15,7 @@ import { createPauseWatch } from './pause-watch.ts'
 import { createServerWatch, silentMs, type Probe, type ServerWatch } from './server-watch.ts'
 import type { NodeGate } from './session/contract.ts'
 import type { Submissions } from './submissions.ts'
-import type { Turns } from './turns.ts'
+import type { TurnTaking } from './turns.ts'
 
 /** After a pause, until the journal is asked again how far it has gone, ms. */
 const catchUpMsMax = 5_000
@@ -25,7 +25,7 @@ export interface GateOptions {
   readonly executor: Executor
   readonly capture: Capture
   readonly submissions: Submissions
-  readonly turns: Turns
+  readonly turns: TurnTaking
   readonly journal: Journal
   readonly isServing: () => boolean
   readonly probes: readonly Probe[]

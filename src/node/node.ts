@@ -45,10 +45,10 @@ import { rememberTrip } from './join/trips.ts'
 import { createExecutor } from './order/executor.ts'
 import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
-import { createHolds } from './order/holds.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
 import { createGate, type Gate } from './gate.ts'
+import type { NodeLog, NodeStatus } from './told.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
 import { discontinuity } from './recovery/continuation.ts'
 import { continueLineage } from './recovery/lineage.ts'
@@ -74,7 +74,7 @@ import {
 } from './session/statement/index.ts'
 import { createServerProbes } from './server-probes.ts'
 import { createSubmissions } from './submissions.ts'
-import { createTurns } from './turns.ts'
+import { callLater, createTurnTaking } from './turns.ts'
 
 /** Names the publisher's socket, in libpq's way. */
 const publisherPort = 5433
@@ -115,23 +115,6 @@ export interface NodeOptions {
   readonly wallClock: () => number
 }
 
-export interface NodeLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
-
-export interface NodeStatus {
-  readonly state: 'starting' | 'catching_up' | 'serving' | 'inconsistent' | 'stopping'
-  readonly position: Position
-  /** The last entry of the journal that this node has seen. */
-  readonly journalPosition: Position
-  readonly postgresPid: number
-  /** For how long its server has not answered, ms. */
-  readonly serverSilentMs: number
-  readonly note: string | undefined
-}
-
 export interface RunningNode {
   readonly gate: Gate
   readonly server: LocalServer
@@ -142,11 +125,6 @@ export interface RunningNode {
   /** Serves from now on: what must be there before the first session is. */
   open(): void
   stop(): Promise<void>
-}
-
-const callLater = (ms: number, run: () => void): (() => void) => {
-  const timer = setTimeout(run, ms).unref()
-  return () => clearTimeout(timer)
 }
 
 /**
@@ -274,26 +252,19 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     },
   })
 
-  const holds = createHolds({
-    node,
-    listening: () => state === 'serving',
-    after: callLater,
-    onChange: (owner, at) => {
-      turns.changed(owner, at)
-      groups.resume()
-    },
-  })
   const groups = createGroupBuilder({
     journal,
     node,
     incarnation,
     signal: closing.signal,
     onFatal: fatal,
-    isHeld: (record) => holds.isHeld(record),
+    isHeld: (record) => turns.isHeld(record),
   })
-  const turns = createTurns({
+  const turns = createTurnTaking({
     node,
+    listening: () => state === 'serving',
     append: (scope) => groups.hold(scope),
+    resume: () => groups.resume(),
     whenApplied: (position, signal) => tracker.whenApplied(position, signal),
     tableHash: (table) => schema.tableHash(table),
     now: options.now,
@@ -305,13 +276,8 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   const readChunks = (record: WritesetRecord) => {
     const home = here.homeOf(record)
     assert(home !== undefined, 'a large record was seen by the judge')
-    return readChunksOf(
-      journal,
-      home,
-      record,
-      (stored) => decodeEntry(stored.id, stored.payload.slice()),
-      closing.signal,
-    )
+    const decode: Parameters<typeof readChunksOf>[3] = ({ id, payload }) => decodeEntry(id, payload.slice())
+    return readChunksOf(journal, home, record, decode, closing.signal)
   }
   let workerPid: number | undefined
   let applierRuns = false
@@ -451,7 +417,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       verdicts,
       groups,
       push: (judged) => {
-        holds.see(judged)
+        turns.see(judged)
         return executor.push(judged)
       },
       onEntry: (at, entry) => {
@@ -519,7 +485,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       housekeeping.close()
       gate.close()
       blockers.close()
-      holds.close()
+      turns.close()
       closing.abort()
       executor.close()
       capture.close()

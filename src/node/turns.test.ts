@@ -43,7 +43,7 @@ const setUp = (full = false) => {
     waited,
     kept,
     take: (...tables: string[]) => turns.take(new Set(tables), new AbortController().signal),
-    pass(ms: number) {
+    pass: (ms: number): void => {
       for (const end = now + ms; ;) {
         const next = timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
         now = next?.at ?? end

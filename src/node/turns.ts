@@ -7,9 +7,10 @@
  */
 import { deferred, type Deferred } from '../core/deferred.ts'
 import type { NodeId, Position } from '../core/ids.ts'
-import { hashBytes, type HoldScope } from '../core/writeset.ts'
+import { hashBytes, type HoldScope, type WritesetRecord } from '../core/writeset.ts'
 import { whenAborted } from '../journal/cancel.ts'
-import { holdMsMax } from './order/holds.ts'
+import { createHolds, holdMsMax } from './order/holds.ts'
+import type { Judged } from './order/judge.ts'
 import type { Turn } from './session/contract.ts'
 
 /** How long a schema change waits for its turn, behind those of other sessions and nodes, ms; then it is tried without. */
@@ -39,6 +40,47 @@ export interface Turns {
   take(tables: ReadonlySet<string>, signal: AbortSignal): Promise<Turn | undefined>
   /** As the journal tells it (holds.ts). */
   changed(owner: NodeId | undefined, at: Position): void
+}
+
+/** Both sides of turns: what the journal says of them, and those of this node. */
+export interface TurnTaking extends Pick<Turns, 'take'> {
+  /** Sees each judged entry, in order. */
+  see(judged: Judged): void
+  isHeld(record: WritesetRecord): boolean
+  readonly owner: NodeId | undefined
+  close(): void
+}
+
+export interface TurnTakingOptions extends TurnsOptions {
+  readonly listening: () => boolean
+  /** What was held back may go. */
+  readonly resume: () => void
+}
+
+export const createTurnTaking = (options: TurnTakingOptions): TurnTaking => {
+  const turns = createTurns(options)
+  const holds = createHolds({
+    ...options,
+    onChange(owner, at) {
+      turns.changed(owner, at)
+      options.resume()
+    },
+  })
+  return {
+    see: (judged) => holds.see(judged),
+    isHeld: (record) => holds.isHeld(record),
+    get owner() {
+      return holds.owner
+    },
+    take: (tables, signal) => turns.take(tables, signal),
+    close: () => holds.close(),
+  }
+}
+
+/** Timers of the process, which don't keep it running. */
+export const callLater = (ms: number, run: () => void): (() => void) => {
+  const timer = setTimeout(run, ms).unref()
+  return () => clearTimeout(timer)
 }
 
 export const createTurns = (options: TurnsOptions): Turns => {

@@ -39,7 +39,7 @@ const setUp = () => {
     hold: (owner: number, scope: HoldScope = 'all') => read(holdOf(appendId(owner, 1, at), scope)),
     schemaChange: (owner: number, commits: boolean) =>
       read(groupOf(appendId(owner, 1, at), [makeRecord({ schemaChange: true })]), commits ? [0] : []),
-    pass(ms: number) {
+    pass: (ms: number): void => {
       now += ms
       const due = timers.filter((timer) => timer.at <= now)
       timers = timers.filter((timer) => timer.at > now)

@@ -15,11 +15,10 @@ import type { Capture } from '../../capture/capture.ts'
 import type { Writeset } from '../../capture/writeset.ts'
 import type { Conflict, Outcome, Participant } from '../../session/contract.ts'
 import { createSubmissions } from '../../submissions.ts'
-import { createTurns } from '../../turns.ts'
+import { createTurnTaking } from '../../turns.ts'
 import { createChunkTracker, readChunksOf } from '../chunk-tracker.ts'
 import { createExecutor } from '../executor.ts'
 import { createGroupBuilder } from '../group-builder.ts'
-import { createHolds } from '../holds.ts'
 import { runJudge } from '../judge.ts'
 import { ddlSchemaKey, packKey, rowSchemaKey } from '../order-fixtures.ts'
 import { createOrderTracker } from '../order-tracker.ts'
@@ -109,26 +108,19 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
   const broken = (error: unknown): void => {
     if (!ending.signal.aborted) options.onBroken(error)
   }
-  const holds = createHolds({
-    node,
-    listening: () => serving,
-    after,
-    onChange(owner, at) {
-      turns.changed(owner, at)
-      groups.resume()
-    },
-  })
   const groups = createGroupBuilder({
     journal,
     node,
     incarnation,
     signal: ending.signal,
     onFatal: broken,
-    isHeld: (record) => holds.isHeld(record),
+    isHeld: (record) => turns.isHeld(record),
   })
-  const turns = createTurns({
+  const turns = createTurnTaking({
     node,
+    listening: () => serving,
     append: (scope) => groups.hold(scope),
+    resume: () => groups.resume(),
     whenApplied: (position) => tracker.whenApplied(position),
     tableHash: (name) => packKey(name).subarray(0, hashBytes),
     now: () => 0,
@@ -309,8 +301,8 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
     verdicts,
     groups,
     push(judged) {
-      holds.see(judged)
-      if (holds.owner !== undefined) options.onHold()
+      turns.see(judged)
+      if (turns.owner !== undefined) options.onHold()
       return executor.push(judged)
     },
     onEntry(at, entry) {
