@@ -67,7 +67,7 @@ test('a turn begins when the journal shows that it is ours and what came before 
   deepEqual([asked, waited], [[hashOf('a')], []])
   turns.changed(own, position(5))
   const turn = await taken
-  equal(turn?.over, false)
+  deepEqual([turn?.over, turn?.spent], [false, false])
   deepEqual(waited, [5])
 })
 
@@ -96,7 +96,7 @@ test('a turn is asked for again while it is kept, and not for ever; it is given 
   pass(turnMsMax)
   equal(asked.length, often)
   turns.changed(undefined, position(9))
-  equal(turn?.over, true)
+  deepEqual([turn?.over, turn?.spent], [true, true])
   turn?.release()
   turn?.release()
   deepEqual([asked.length, asked.at(-1), kept.length, bench.timers], [often + 1, 'none', 1, 0])

@@ -117,6 +117,9 @@ export const createTurns = (options: TurnsOptions): Turns => {
       get over() {
         return released || !ours
       },
+      get spent() {
+        return options.now() > since + turnMsMax
+      },
       widen(more) {
         asked = new Set([...asked, ...more])
         append(scopeOf(asked))

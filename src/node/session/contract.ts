@@ -66,6 +66,8 @@ export interface Submission {
 /** Other nodes hold back what this node's schema change would lose to (ADR 18). Nothing depends on it. */
 export interface Turn {
   readonly over: boolean
+  /** It had all the time that a turn may have: the schema change takes too long, another one would not help. */
+  readonly spent: boolean
   /** Other tables are in the way as well. */
   widen(tables: ReadonlySet<string>): void
   /** Idempotent. */

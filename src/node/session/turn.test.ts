@@ -14,10 +14,13 @@ const lostBy = (table: string): Conflict => ({
 /** A gate that gives turns as told; what was asked of it. */
 const setUp = (gives = true) => {
   const log: string[] = []
-  const state = { over: false }
+  const state = { over: false, spent: false }
   const turn: Turn = {
     get over() {
       return state.over
+    },
+    get spent() {
+      return state.spent
     },
     widen: (tables) => void log.push(`widen ${[...tables].join()}`),
     release: () => void log.push('release'),
@@ -60,4 +63,14 @@ test('one that is over is taken again; without one the attempts go on as before'
   equal(await refused.lose('a'), false)
   refused.wanted.release()
   deepEqual(refused.log, ['take a'])
+})
+
+test('a schema change that had a whole turn and lost gets no other: writers wait for it once', async () => {
+  const { lose, loseOften, log, state } = setUp()
+  await loseOften('a')
+  await lose('a')
+  state.spent = true
+  equal(await lose('a'), false)
+  equal(await lose('b'), false)
+  deepEqual(log, ['take a', 'release'])
 })

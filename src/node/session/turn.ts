@@ -17,6 +17,8 @@ export class WantedTurn {
   /** What the attempts were lost by: those tables' writers have to wait. */
   readonly #tables = new Set<string>()
   #turn: Turn | undefined
+  /** The writers waited for as long as they may, once: not again for the same statement. */
+  #spent = false
 
   constructor(gate: NodeGate) {
     this.#gate = gate
@@ -27,7 +29,9 @@ export class WantedTurn {
     this.#lost += 1
     const isNew = table !== '' && !this.#tables.has(table)
     if (table !== '') this.#tables.add(table)
-    if (this.#lost < lostMax) return false
+    this.#spent ||= this.#turn?.spent === true
+    if (this.#spent) this.release()
+    if (this.#lost < lostMax || this.#spent) return false
     if (this.#turn?.over === false) {
       if (isNew) this.#turn.widen(this.#tables)
       return true
