@@ -4,7 +4,7 @@
  * for, holds one of its keys in a mode that PostgreSQL's row-lock table forbids beside its own.
  *
  * Pure: no clock, no I/O, no randomness. The caller's duties:
- * 1. Every entry of the journal is given exactly once, in order, without a gap, fences and chunks too: to `restore` where its
+ * 1. Every entry of the journal is given exactly once, in order, without a gap, fences, chunks and holds too: to `restore` where its
  *    verdicts are known already (a snapshot, a checkpoint), to `judge` where they are not. No `restore` after a `judge`.
  * 2. A certifier that does not start at position 1 is told where it starts (`after`) and which fences came before
  *    (`fences`), and is given what the journal still holds of one window through `restore` before its first `judge`. A record that
@@ -81,7 +81,7 @@ export interface CertifierOptions {
 }
 
 export interface Certifier {
-  /** One verdict per record of a group; none for fences and chunks. */
+  /** One verdict per record of a group; none for others. */
   judge(position: Position, entry: Entry): readonly Verdict[]
   /** Takes an entry whose verdicts are known: the indexes of all aborted records, void ones included. */
   restore(position: Position, entry: Entry, abortedIndexes: Iterable<number>): void

@@ -38,6 +38,12 @@ const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({ transaction: u32, index: u32, view: bytes(300) }).map(({ view, ...chunk }) => {
     return { ...id, kind: 'chunk' as const, ...chunk, bytes: view }
   }),
+  fc
+    .oneof(
+      fc.constantFrom('none' as const, 'all' as const),
+      fc.integer({ min: 1, max: 5 }).chain((tables) => fc.uint8Array({ minLength: 8 * tables, maxLength: 8 * tables })),
+    )
+    .map((scope) => ({ ...id, kind: 'hold' as const, scope })),
   fc.array(record, { minLength: 1, maxLength: 6 }).map((records) => {
     const alone = records.length === 1
     return {
@@ -98,7 +104,7 @@ test('damaged and random bytes are refused as corrupt or read as an entry that e
     }
   }
   fc.assert(
-    fc.property(bytes(120), fc.nat({ max: 4 }), (random, kind) => decodes(Uint8Array.from([1, kind, ...random]))),
+    fc.property(bytes(120), fc.nat({ max: 5 }), (random, kind) => decodes(Uint8Array.from([1, kind, ...random]))),
   )
   fc.assert(
     fc.property(entry, fc.nat(), fc.integer({ min: 1, max: 255 }), (original, at, flip) => {
@@ -132,6 +138,11 @@ test('that a record notifies is told', () => {
   assert.equal(told({}), undefined)
 })
 
+test('a hold of an unknown scope, or of no table, is refused', () => {
+  refused(Uint8Array.from([1, 4, 3]))
+  refused(Uint8Array.from([1, 4, 2, 0, 0, 0, 0]))
+})
+
 test('a malformed entry is never encoded', () => {
   const malformed: Entry[] = [
     { ...id, kind: 'group', records: [] },
@@ -140,6 +151,8 @@ test('a malformed entry is never encoded', () => {
     group({ keys: new Uint8Array(8) }),
     { ...id, kind: 'group', records: [...group({ schemaChange: true }).records, ...group({}).records] },
     { ...id, kind: 'group', records: [...group({ notifies: true }).records, ...group({ notifies: true }).records] },
+    { ...id, kind: 'hold', scope: new Uint8Array(0) },
+    { ...id, kind: 'hold', scope: new Uint8Array(9) },
     { ...id, kind: 'chunk', transaction: -1, index: 0, bytes: new Uint8Array(0) },
   ]
   for (const entry of malformed) assert.throws(() => encodeEntry(entry), InvariantError)

@@ -2,12 +2,13 @@
  * The bytes of a journal entry, big-endian. The journal stores the {@link AppendId} beside them, so they don't repeat it.
  *
  * ```text
- * u8 version = 1, u8 kind: 1 fence | 2 chunk | 3 group
+ * u8 version = 1, u8 kind: 1 fence | 2 chunk | 3 group | 4 hold
  * chunk:  u32 transaction, u32 index, u32 length, bytes
  * group:  u32 records, then for each
  *   u64 xid, u48 early, u48 late, u8 flags: 1 schemaChange | 2 chunked, u32 keys, 9 bytes per key, then
  *   inline:  u32 length, bytes
  *   chunked: u32 transaction, u32 chunks, u48 first, u48 last, u48 byteLength
+ * hold:   u8 scope: 0 none | 1 all | 2 tables: u32 tables, 8 bytes per hash
  * ```
  *
  * Decoding trusts nothing: each length is checked against what is left, each number against its range, and anything unknown,
@@ -18,13 +19,14 @@
 import { AllwriteError, assert } from './errors.ts'
 import { position, xid } from './ids.ts'
 import type { Position } from './ids.ts'
-import { keyBytes } from './writeset.ts'
-import type { AppendId, ChunkedChanges, Entry, InlineChanges, WritesetRecord } from './writeset.ts'
+import { hashBytes, keyBytes } from './writeset.ts'
+import type { AppendId, ChunkedChanges, Entry, HoldScope, InlineChanges, WritesetRecord } from './writeset.ts'
 
 /** First byte of every payload. A reader of another version must not guess. */
 export const entryVersion = 1
 
-const kinds = { fence: 1, chunk: 2, group: 3 } as const
+const kinds = { fence: 1, chunk: 2, group: 3, hold: 4 } as const
+const scopes = { none: 0, all: 1, tables: 2 } as const
 const schemaChangeFlag = 1
 const chunkedFlag = 2
 const notifiesFlag = 4
@@ -64,7 +66,7 @@ export const encodeEntry = (entry: Entry): Uint8Array => {
       assert(!record.schemaChange || entry.records.length === 1, 'a schema change is alone in its group')
       putRecord(out, record)
     }
-  }
+  } else if (entry.kind === 'hold') putScope(out, entry.scope)
   assert(out.at === bytes.length, 'an entry is as long as computed')
   return bytes
 }
@@ -92,6 +94,8 @@ export const decodeEntry = (id: AppendId, payload: Uint8Array): Entry => {
       }
       case kinds.group:
         return { kind: 'group', node, incarnation, number, records: takeRecords(input) }
+      case kinds.hold:
+        return { kind: 'hold', node, incarnation, number, scope: takeScope(input) }
       default:
         throw corrupt(input, `its kind is ${kind}`)
     }
@@ -103,6 +107,7 @@ export const decodeEntry = (id: AppendId, payload: Uint8Array): Entry => {
 const entryByteLength = (entry: Entry): number => {
   if (entry.kind === 'fence') return 2
   if (entry.kind === 'chunk') return 2 + 4 + 4 + 4 + entry.bytes.length
+  if (entry.kind === 'hold') return 2 + 1 + (typeof entry.scope === 'string' ? 0 : 4 + entry.scope.length)
   return entry.records.reduce((sum, record) => sum + recordByteLength(record), 2 + 4)
 }
 
@@ -129,6 +134,15 @@ const putBlock = (out: Cursor, block: Uint8Array): void => {
   putU32(out, block.length)
   out.bytes.set(block, out.at)
   out.at += block.length
+}
+
+const putScope = (out: Cursor, scope: HoldScope): void => {
+  out.bytes[out.at++] = typeof scope === 'string' ? scopes[scope] : scopes.tables
+  if (typeof scope === 'string') return
+  assert(scope.length > 0 && scope.length % hashBytes === 0, 'a hold names its tables by whole hashes')
+  putU32(out, scope.length / hashBytes)
+  out.bytes.set(scope, out.at)
+  out.at += scope.length
 }
 
 const putRecord = (out: Cursor, record: WritesetRecord): void => {
@@ -187,6 +201,16 @@ const takePosition = (input: Input): Position => position(takeU48(input))
 const takeBytes = (input: Input, length: number): Uint8Array => {
   const at = step(input, length)
   return input.bytes.subarray(at, at + length)
+}
+
+const takeScope = (input: Input): HoldScope => {
+  const scope = takeU8(input)
+  if (scope === scopes.none) return 'none'
+  if (scope === scopes.all) return 'all'
+  if (scope !== scopes.tables) throw corrupt(input, `its scope is ${scope}`)
+  const tables = takeU32(input)
+  if (tables === 0) throw corrupt(input, 'it names no table')
+  return takeBytes(input, tables * hashBytes)
 }
 
 const takeRecords = (input: Input): WritesetRecord[] => {

@@ -6,6 +6,7 @@
  * new window=8                        a certifier
  * fence n1/1                          the next entry is a fence: node 1, incarnation 1
  * chunk n1/1
+ * hold n1/1
  * group n1/1                          the next entry is a group, one record a line:
  *   early=1 late=2 t:1=update p:1=keyShare,early schema=keyShare,checkOnly
  * skip 5                              five chunks of node 9, to pass the time
@@ -71,6 +72,8 @@ const createRunner = (): ((input: readonly string[]) => string) => {
         return give({ ...id(), kind: 'fence' })
       case 'chunk':
         return give({ ...id(), kind: 'chunk', transaction: 0, index: 0, bytes: new Uint8Array(0) })
+      case 'hold':
+        return give({ ...id(), kind: 'hold', scope: 'all' })
       case 'group': {
         const records = lines.slice(1).map(parseRecord)
         return give(

@@ -35,7 +35,19 @@ export interface GroupEntry extends AppendId {
   readonly records: readonly WritesetRecord[]
 }
 
-export type Entry = FenceEntry | ChunkEntry | GroupEntry
+/**
+ * Advice, never a matter of correctness: the node asks for a turn for its schema change, so others hold back what would make it
+ * lose (ADR 18). Certification ignores it.
+ */
+export interface HoldEntry extends AppendId {
+  readonly kind: 'hold'
+  readonly scope: HoldScope
+}
+
+/** What is held back; packed: the hashes of the tables' keys, {@link hashBytes} each. `none` gives the turn back. */
+export type HoldScope = 'none' | 'all' | Uint8Array
+
+export type Entry = FenceEntry | ChunkEntry | GroupEntry | HoldEntry
 
 /** One transaction's writeset. */
 export interface WritesetRecord {
@@ -88,6 +100,9 @@ export interface Statement {
 /** PostgreSQL's four row-lock strengths, weakest first; the numbers are on disk. */
 export const LockMode = { keyShare: 0, share: 1, noKeyUpdate: 2, update: 3 } as const
 export type LockMode = (typeof LockMode)[keyof typeof LockMode]
+
+/** Bytes of a key's hash, with which a packed key begins. */
+export const hashBytes = 8
 
 /** Bytes of one packed key: u32 hash high, u32 hash low, u8 = mode | flags (big-endian). */
 export const keyBytes = 9

@@ -6,7 +6,7 @@
 import { timeLimit } from '../journal/cancel.ts'
 import type { Journal } from '../journal/contract.ts'
 import type { Capture } from './capture/capture.ts'
-import type { NodeLog } from './node.ts'
+import type { NodeLog } from './told.ts'
 import type { Executor } from './order/executor.ts'
 import type { OrderTracker } from './order/order-tracker.ts'
 import { createTailReader } from './order/tail-reader.ts'
@@ -15,6 +15,7 @@ import { createPauseWatch } from './pause-watch.ts'
 import { createServerWatch, silentMs, type Probe, type ServerWatch } from './server-watch.ts'
 import type { NodeGate } from './session/contract.ts'
 import type { Submissions } from './submissions.ts'
+import type { TurnTaking } from './turns.ts'
 
 /** After a pause, until the journal is asked again how far it has gone, ms. */
 const catchUpMsMax = 5_000
@@ -24,6 +25,7 @@ export interface GateOptions {
   readonly executor: Executor
   readonly capture: Capture
   readonly submissions: Submissions
+  readonly turns: TurnTaking
   readonly journal: Journal
   readonly isServing: () => boolean
   readonly probes: readonly Probe[]
@@ -83,6 +85,7 @@ export const createGate = (options: GateOptions): Gate => {
     captureNonce: () => capture.nonce(),
     discardNonce: (nonce) => capture.discard(nonce),
     submit: (submission) => submissions.submit(submission),
+    takeTurn: (tables, signal) => options.turns.take(tables, signal),
     register: (participant) => submissions.register(participant),
     get serving() {
       // A login would wait for the server as well.

@@ -11,7 +11,7 @@ import { position as toPosition, type NodeId, type Position } from '../core/ids.
 import type { Journal } from '../journal/contract.ts'
 import type { Publisher } from './apply/publisher.ts'
 import type { Inspector } from './inspector.ts'
-import type { NodeLog } from './node.ts'
+import type { NodeLog } from './told.ts'
 import type { ChunkTracker } from './order/chunk-tracker.ts'
 import type { Executor } from './order/executor.ts'
 import type { OrderTracker } from './order/order-tracker.ts'

@@ -70,6 +70,7 @@ const setUp = () => {
       participant = one
       return () => undefined
     },
+    takeTurn: () => Promise.resolve(undefined),
     serving: true,
   }
   const transactions = createInternalTransactions(client, 3, gate)

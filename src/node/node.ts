@@ -48,6 +48,7 @@ import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
 import { createGate, type Gate } from './gate.ts'
+import type { NodeLog, NodeStatus } from './told.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
 import { discontinuity } from './recovery/continuation.ts'
 import { continueLineage } from './recovery/lineage.ts'
@@ -73,6 +74,7 @@ import {
 } from './session/statement/index.ts'
 import { createServerProbes } from './server-probes.ts'
 import { createSubmissions } from './submissions.ts'
+import { callLater, createTurnTaking } from './turns.ts'
 
 /** Names the publisher's socket, in libpq's way. */
 const publisherPort = 5433
@@ -111,23 +113,6 @@ export interface NodeOptions {
   readonly now: () => number
   /** Unix time, ms: for what is shown, nothing is decided by it. */
   readonly wallClock: () => number
-}
-
-export interface NodeLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
-
-export interface NodeStatus {
-  readonly state: 'starting' | 'catching_up' | 'serving' | 'inconsistent' | 'stopping'
-  readonly position: Position
-  /** The last entry of the journal that this node has seen. */
-  readonly journalPosition: Position
-  readonly postgresPid: number
-  /** For how long its server has not answered, ms. */
-  readonly serverSilentMs: number
-  readonly note: string | undefined
 }
 
 export interface RunningNode {
@@ -267,19 +252,32 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     },
   })
 
-  const groups = createGroupBuilder({ journal, node, incarnation, signal: closing.signal, onFatal: fatal })
+  const groups = createGroupBuilder({
+    journal,
+    node,
+    incarnation,
+    signal: closing.signal,
+    onFatal: fatal,
+    isHeld: (record) => turns.isHeld(record),
+  })
+  const turns = createTurnTaking({
+    node,
+    listening: () => state === 'serving',
+    append: (scope) => groups.hold(scope),
+    resume: () => groups.resume(),
+    whenApplied: (position, signal) => tracker.whenApplied(position, signal),
+    tableHash: (table) => schema.tableHash(table),
+    now: options.now,
+    after: callLater,
+    onReleased: (tables, ms) => log.info({ tables, ms: Math.round(ms) }, 'a schema change had its turn'),
+  })
   const chunks = createChunkTracker()
   const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const readChunks = (record: WritesetRecord) => {
     const home = here.homeOf(record)
     assert(home !== undefined, 'a large record was seen by the judge')
-    return readChunksOf(
-      journal,
-      home,
-      record,
-      (stored) => decodeEntry(stored.id, stored.payload.slice()),
-      closing.signal,
-    )
+    const decode: Parameters<typeof readChunksOf>[3] = ({ id, payload }) => decodeEntry(id, payload.slice())
+    return readChunksOf(journal, home, record, decode, closing.signal)
   }
   let workerPid: number | undefined
   let applierRuns = false
@@ -418,7 +416,10 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       first: tail.first,
       verdicts,
       groups,
-      push: (judged) => executor.push(judged),
+      push: (judged) => {
+        turns.see(judged)
+        return executor.push(judged)
+      },
       onEntry: (at, entry) => {
         journalPosition = at
         chunks.see(at, entry)
@@ -445,6 +446,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     executor,
     capture,
     submissions,
+    turns,
     journal,
     isServing: () => state === 'serving',
     probes: await createServerProbes({
@@ -483,6 +485,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       housekeeping.close()
       gate.close()
       blockers.close()
+      turns.close()
       closing.abort()
       executor.close()
       capture.close()

@@ -4,12 +4,14 @@
  *
  * @module
  */
-import type { WritesetRecord } from '../core/writeset.ts'
+import type { HashWords } from '../core/hash.ts'
+import { hashBytes, type WritesetRecord } from '../core/writeset.ts'
 import type { Relation as StreamRelation } from '../wire/pgoutput/messages.ts'
 import { MessageType, parseRelation, parseRowChange, parseTruncate } from '../wire/pgoutput/messages.ts'
 import { forEachMessage } from './apply/frames.ts'
 import { feedDependencies, type Dependencies } from './capture/dependencies.ts'
 import { createKeyExtractor, keyAt, type KeyDescription, type KeyExtractor, type RecordKeys } from './capture/keys.ts'
+import { nameHash } from './capture/key-plan.ts'
 import { loadRelations, type RelationCatalog } from './catalog/relations.ts'
 import type { Query } from './recovery/progress.ts'
 import { loadHarmlessContext, type StatementClassifier } from './session/statement/index.ts'
@@ -23,6 +25,8 @@ export interface SchemaCache {
   readonly hasDeferrable: boolean
   /** Names of the primary key's columns. */
   readonly keyNamesOf: (relation: StreamRelation) => ReadonlySet<string> | undefined
+  /** The hash of a table's key, by a name as in a conflict's DETAIL; undefined where it is none of a table. */
+  readonly tableHash: (name: string) => Uint8Array | undefined
   describe(record: WritesetRecord, dependencies: Dependencies, keyIndex: number): KeyDescription | undefined
 }
 
@@ -42,6 +46,13 @@ const feedRecord = (bytes: Uint8Array, keys: RecordKeys): void => {
       if (relation !== undefined) keys.row(relation, parseRowChange(message))
     }
   })
+}
+
+const packedHash = (hash: HashWords): Uint8Array => {
+  const bytes = Buffer.alloc(hashBytes)
+  bytes.writeUInt32BE(hash[0] ?? 0, 0)
+  bytes.writeUInt32BE(hash[1] ?? 0, 4)
+  return bytes
 }
 
 const deferrableSql = `SELECT EXISTS (
@@ -73,6 +84,10 @@ export const createSchemaCache = async (query: Query, classifier: StatementClass
     keyNamesOf(relation) {
       const primary = state.relations.find(relation.schema, relation.name)?.indexes.find((index) => index.primary)
       return primary?.columns === undefined ? undefined : new Set(primary.columns)
+    },
+    tableHash(name) {
+      const relation = state.relations.relations.find((one) => `${one.schema}.${one.name}` === name)
+      return relation === undefined ? undefined : packedHash(nameHash('table', relation.root))
     },
     describe(record, dependencies, keyIndex) {
       const { changes } = record

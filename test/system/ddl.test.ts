@@ -8,7 +8,7 @@ import type { Cluster } from '#testing/cluster.ts'
 import { fieldsOf, outcomeOf } from '#testing/errors.ts'
 import { assertAllEqual, assertSameCatalogs } from '#testing/equality.ts'
 import { run } from '#testing/tools.ts'
-import { testSeconds } from '#testing/wait.ts'
+import { testSeconds, until } from '#testing/wait.ts'
 
 let cluster: Cluster
 let clients: pg.Client[] = []
@@ -209,6 +209,83 @@ test('DDL on one node while all others write: nobody fails for good, all nodes e
   assert(changes > 0)
   assert.deepEqual([...seen.keys()], ['ok'])
   await equalEverywhere()
+})
+
+test('a schema change of a table that all other nodes write without a pause gets through, and the writers go on', async (context) => {
+  const client = on(4)
+  await client.query('create table hot (id bigint primary key, node int, times int not null default 0, note text)')
+  await assertAllEqual(cluster)
+  const stop = new AbortController()
+  const seen = await Promise.all(
+    [1, 1, 2, 2, 3, 3].map(async (number, index) => ({
+      client: await cluster.connect(number),
+      index,
+      inserted: 0,
+      updated: 0,
+      pauseMs: 0,
+      refused: [] as string[],
+    })),
+  )
+  const running = seen.map(async (one) => {
+    const write = async (sql: string): Promise<boolean> => {
+      const began = performance.now()
+      const code = await outcomeOf(one.client.query(sql))
+      one.pauseMs = Math.max(one.pauseMs, performance.now() - began)
+      if (code !== 'ok') one.refused.push(code)
+      return code === 'ok'
+    }
+    for (let id = one.index; !stop.signal.aborted; id += seen.length) {
+      if (!(await write(`insert into hot (id, node) values (${id}, ${one.index})`))) continue
+      one.inserted += 1
+      if (await write(`update hot set times = times + 1 where id = ${id}`)) one.updated += 1
+    }
+  })
+  /** Each has written more: a migration is no loop, and it is the writers at full speed that it meets. */
+  const allWritten = async (): Promise<void> => {
+    const before = seen.map(({ inserted }) => inserted)
+    await until('every writer goes on', () => seen.every((one, index) => one.inserted >= (before[index] ?? 0) + 10))
+  }
+  const told: { sql: string; code: string; ms: number }[] = []
+  const deadline = performance.now() + testSeconds(3) * 1000
+  try {
+    for (let round = 0; round < 3 || performance.now() < deadline; round++) {
+      for (const sql of [
+        `alter table hot add column c${round} int default ${round}`,
+        `create index on hot (node, c${round})`,
+        `alter table hot alter column note type varchar(${100 + round})`,
+      ]) {
+        await allWritten()
+        const began = performance.now()
+        const code = await outcomeOf(client.query(sql))
+        told.push({ sql, code, ms: Math.round(performance.now() - began) })
+      }
+    }
+    await allWritten()
+  } finally {
+    stop.abort()
+    await Promise.all(running)
+    await Promise.all(seen.map((one) => one.client.end()))
+  }
+  const slowest = Math.max(...told.map(({ ms }) => ms))
+  const lost = told.filter(({ code }) => code !== 'ok')
+  const pauseMs = Math.round(Math.max(...seen.map((one) => one.pauseMs)))
+  const total = (count: 'inserted' | 'updated'): number => seen.reduce((sum, one) => sum + one[count], 0)
+  context.diagnostic(
+    `${told.length} changes, ${lost.length} lost, ms: ${told.map(({ ms }) => ms).join(' ')}; ${total('inserted')} inserts, ` +
+      `${total('updated')} updates, longest pause of a writer ${pauseMs} ms`,
+  )
+  assert.deepEqual(lost, [])
+  assert(slowest < 15_000, `a schema change took ${slowest} ms`)
+  assert(pauseMs < 10_000, `a writer waited ${pauseMs} ms`)
+  assert.deepEqual(
+    seen.flatMap(({ refused }) => refused),
+    [],
+  )
+  await equalEverywhere()
+  const { rows } = await on(1).query<{ inserted: string; updated: string }>(
+    'select count(*) as inserted, coalesce(sum(times), 0) as updated from hot',
+  )
+  assert.deepEqual(rows[0], { inserted: String(total('inserted')), updated: String(total('updated')) })
 })
 
 test('serial and identity columns give no value twice, whichever node inserts', async () => {

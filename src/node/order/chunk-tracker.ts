@@ -36,7 +36,7 @@ export const createChunkTracker = (): ChunkTracker => {
         for (const { changes } of entry.records) {
           if (changes.kind === 'chunked') open.delete(`${entry.node}/${entry.incarnation}/${changes.transaction}`)
         }
-      } else {
+      } else if (entry.kind === 'fence') {
         for (const [key, set] of open) {
           if (set.node === entry.node && set.incarnation < entry.incarnation) open.delete(key)
         }

@@ -20,7 +20,7 @@ const slowJournal = () => {
   return { appends, journal: { append } as unknown as Journal }
 }
 
-const newBuilder = () => {
+const newBuilder = (held: ReadonlySet<bigint> = new Set()) => {
   const { appends, journal } = slowJournal()
   const fatal: Error[] = []
   const builder = createGroupBuilder({
@@ -29,6 +29,7 @@ const newBuilder = () => {
     incarnation: incarnation(1),
     signal: new AbortController().signal,
     onFatal: (error) => fatal.push(error),
+    isHeld: ({ xid }) => held.has(xid),
   })
   const sizes = (): number[] => appends.map(({ entry }) => (entry.kind === 'group' ? entry.records.length : 0))
   return { appends, builder, fatal, sizes }
@@ -58,6 +59,27 @@ test('one record of a group notifies at most; others may stand beside it', async
     appends[i]?.answer(i + 1)
   }
   deepEqual(sizes(), [3, 1, 2])
+})
+
+test('what is held back lets others pass, can be withdrawn, and goes first when the hold is over', async () => {
+  const held = new Set([7n, 8n])
+  const { appends, builder } = newBuilder(held)
+  const xids = (): bigint[][] =>
+    appends.map(({ entry }) => (entry.kind === 'group' ? entry.records.map(({ xid }) => xid) : []))
+  const withdrawn = makePending(makeRecord({ xid: 8 }))
+  builder.add(makePending(makeRecord({ xid: 7 })))
+  builder.add(withdrawn)
+  builder.add(makePending(makeRecord({ xid: 1 })))
+  await settleTasks()
+  appends[0]?.answer(1)
+  await settleTasks()
+  deepEqual([xids(), builder.waiting], [[[1n]], 2])
+  equal(builder.withdraw(withdrawn), true)
+  equal(builder.waiting, 1)
+  held.clear()
+  builder.add(makePending(makeRecord({ xid: 2 })))
+  builder.resume()
+  deepEqual(xids(), [[1n], [7n, 2n]])
 })
 
 test('groups are bounded in records, bytes and keys, and no transaction is left over', async () => {

@@ -9,13 +9,14 @@
  * - Once sent, only the journal decides (RULES 2): an append is never taken back.
  * - A full journal refuses an append without a trace: its transactions are refused, with 53100. Its number was not used, and is the
  *   next one when nothing is under way any more: until then a later append of the old numbering could take it.
+ * - What another node's schema change would lose to waits while that has its turn (holds.ts); until it is sent it can be withdrawn.
  * - Any other failed append ends the agent (`onFatal`): whether it landed is learned from the journal after the restart.
  *
  * @module
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError, assert } from '../../core/errors.ts'
-import type { AppendId, Entry, WritesetRecord } from '../../core/writeset.ts'
+import type { AppendId, Entry, HoldScope, WritesetRecord } from '../../core/writeset.ts'
 import type { Incarnation, NodeId, Position } from '../../core/ids.ts'
 import { encodeEntry, recordByteLength } from '../../core/entry.ts'
 import { keyBytes } from '../../core/writeset.ts'
@@ -33,7 +34,11 @@ export interface GroupBuilder {
   /** Appends the fence: first of all appends. */
   fence(): Promise<Position>
   chunk(transaction: number, index: number, bytes: Uint8Array): Promise<Position>
+  /** Asks for a turn for a schema change, or gives it back (ADR 18). */
+  hold(scope: HoldScope): Promise<Position>
   add(pending: Pending): void
+  /** Another hold is in force, or none: what was held back may go. */
+  resume(): void
   /** Takes a transaction out that is not appended yet; false when it is too late. */
   withdraw(pending: Pending): boolean
   /** The transactions of an appended group of this incarnation; forgets them. */
@@ -47,11 +52,15 @@ export interface GroupBuilderOptions {
   readonly incarnation: Incarnation
   readonly signal: AbortSignal
   readonly onFatal: (error: Error) => void
+  /** Whether a record has to wait for another node's schema change. */
+  readonly isHeld: (record: WritesetRecord) => boolean
 }
 
 export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder => {
   const { journal, node, incarnation, signal } = options
   let ready: Pending[] = []
+  /** Older than those that are ready; no more than the node has sessions, and no longer than holds last (holds.ts). */
+  let held: Pending[] = []
   const appended = new Map<number, readonly Pending[]>()
   let nextNumber = 0
   let underWay = false
@@ -125,8 +134,17 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
     return ready.splice(0, count)
   }
 
+  /** Records that wait for different groups all hold their locks at one time: any of them may go first. */
+  const sortOut = (): void => {
+    const all = held.length === 0 ? ready : [...held, ...ready]
+    held = all.filter(({ record }) => options.isHeld(record))
+    ready = held.length === 0 ? all : all.filter((pending) => !held.includes(pending))
+  }
+
   const flush = (): void => {
-    if (underWay || refused !== undefined || ready.length === 0) return
+    if (underWay || refused !== undefined) return
+    sortOut()
+    if (ready.length === 0) return
     underWay = true
     const group = cut()
     const records: readonly WritesetRecord[] = group.map((pending) => pending.record)
@@ -162,13 +180,16 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
       }
     },
     chunk: (transaction, index, bytes) => append((id) => ({ kind: 'chunk', ...id, transaction, index, bytes })).done,
+    hold: (scope) => append((id) => ({ kind: 'hold', ...id, scope })).done,
     add(pending) {
       ready.push(pending)
       // In the next microtask: what becomes ready in the same read of the capture stream goes together.
       if (ready.length === 1) queueMicrotask(flush)
     },
+    resume: () => flush(),
     withdraw(pending) {
       if (pending.appended) return false
+      held = held.filter((other) => other !== pending)
       ready = ready.filter((other) => other !== pending)
       return true
     },
@@ -178,7 +199,7 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
       return group
     },
     get waiting() {
-      return ready.length
+      return ready.length + held.length
     },
   }
 }

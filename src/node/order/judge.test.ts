@@ -64,6 +64,7 @@ test('own transactions that lost are told so at once, with table, key and winner
     incarnation: incarnation(1),
     signal: ending.signal,
     onFatal: (error) => ok(false, error),
+    isHeld: () => false,
   })
   await groups.fence()
   await put(journal, fenceOf(appendId(2, 1, 0)))

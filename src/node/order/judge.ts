@@ -19,7 +19,7 @@ import type { VerdictLog } from './verdict-log.ts'
 export interface Judged {
   readonly position: Position
   readonly entry: Entry
-  /** Indexes of committed records; empty for fences and chunks. */
+  /** Indexes of committed records; empty for all but groups. */
   readonly committed: readonly number[]
   /** The transactions behind the records, where this incarnation appended them. */
   readonly own: readonly Pending[] | undefined

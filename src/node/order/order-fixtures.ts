@@ -14,6 +14,8 @@ import {
   type ChunkEntry,
   type FenceEntry,
   type GroupEntry,
+  type HoldEntry,
+  type HoldScope,
   type InlineChanges,
   type ChunkedChanges,
   type WritesetRecord,
@@ -92,6 +94,8 @@ export const chunkOf = (id: AppendId, transaction: number, index: number, bytes 
   index,
   bytes,
 })
+
+export const holdOf = (id: AppendId, scope: HoldScope): HoldEntry => ({ kind: 'hold', ...id, scope })
 
 /** Lets everything that is ready run: microtasks, and immediates queued so far. */
 export const settleTasks = async (rounds = 4): Promise<void> => {

@@ -63,6 +63,17 @@ export interface Submission {
   readonly participant: Participant
 }
 
+/** Other nodes hold back what this node's schema change would lose to (ADR 18). Nothing depends on it. */
+export interface Turn {
+  readonly over: boolean
+  /** It had all the time that a turn may have: the schema change takes too long, another one would not help. */
+  readonly spent: boolean
+  /** Other tables are in the way as well. */
+  widen(tables: ReadonlySet<string>): void
+  /** Idempotent. */
+  release(): void
+}
+
 /** The node as sessions see it. */
 export interface NodeGate {
   /** Contiguous position applied locally, now. */
@@ -88,6 +99,11 @@ export interface NodeGate {
   /** Gives a watched nonce up: the capture call failed or found nothing written. */
   discardNonce(nonce: string): void
   submit(submission: Submission): Promise<Outcome>
+  /**
+   * Asks for a turn for a schema change that keeps losing to writers of these tables (as {@link Conflict} names them; none: all).
+   * Resolves when it has begun, or with undefined when it did not come in time or the signal aborts; the caller releases it.
+   */
+  takeTurn(tables: ReadonlySet<string>, signal: AbortSignal): Promise<Turn | undefined>
   /** Makes the participant known under its backend pid for as long as the backend lives; call the result to forget it. */
   register(participant: Participant): () => void
   /** Serving: caught up and consistent. New sessions are refused with 57P03 while false. */

@@ -12,12 +12,13 @@ import type { Conflict } from './contract.ts'
 import type { Core } from './core.ts'
 import { newRange } from './statements.ts'
 import { TransactionAborted } from './transaction.ts'
+import { WantedTurn } from './turn.ts'
 
 /** How often a unit is run again before its client hears of the conflict. */
 export const retriesMax = 20
 /**
  * The same for a schema change. It loses to each record of its tables that other nodes append between its capture and its own
- * append, a few milliseconds: under their steady load most attempts lose, and the next is as good as the last.
+ * append, a few milliseconds: under their steady load most attempts lose, until the others give it a turn (turn.ts).
  */
 export const schemaChangeRetriesMax = 60
 /** Retries without a pause: most conflicts are over once the winner is applied. */
@@ -41,6 +42,15 @@ export const unanswered: UnitResult = { kind: 'done', answered: false }
 
 /** Runs a unit to its answer. `failed` is told when the client was told an error instead. */
 export async function runUnit(core: Core, attempt: () => Promise<UnitResult>): Promise<void> {
+  const turn = new WantedTurn(core.options.gate)
+  try {
+    await runWithRetries(core, attempt, turn)
+  } finally {
+    turn.release()
+  }
+}
+
+async function runWithRetries(core: Core, attempt: () => Promise<UnitResult>, turn: WantedTurn): Promise<void> {
   core.schemaChange = false
   for (let tries = 1; ; tries++) {
     const result = await oneRun(core, attempt)
@@ -53,7 +63,7 @@ export async function runUnit(core: Core, attempt: () => Promise<UnitResult>): P
     const again =
       tries <= (core.schemaChange ? schemaChangeRetriesMax : retriesMax) &&
       core.out.holding &&
-      (await mayRunAgain(core, result, tries))
+      (await mayRunAgain(core, result, tries, turn))
     if (again === true) {
       core.channel.undefer()
       core.out.drop()
@@ -88,6 +98,7 @@ async function mayRunAgain(
   core: Core,
   result: Exclude<UnitResult, { kind: 'done' }>,
   tries: number,
+  turn: WantedTurn,
 ): Promise<boolean | AllwriteError> {
   if (result.kind === 'exhausted') return newRange(core, result.fields)
   if (!result.retryable) return false
@@ -96,6 +107,7 @@ async function mayRunAgain(
   core.onCancel = () => cancel.abort()
   try {
     if (result.conflict.position !== undefined) await gate.whenApplied(result.conflict.position, cancel.signal)
+    if (core.schemaChange && (await turn.lost(result.conflict, cancel.signal))) return wanted(core, cancel.signal)
     const pauseMs = tries <= eagerRetries ? 0 : Math.min(pauseMsMax, 2 ** (tries - eagerRetries)) * random()
     if (pauseMs > 0) await delay(pauseMs, undefined, { signal: cancel.signal })
   } catch (thrown) {
@@ -103,6 +115,10 @@ async function mayRunAgain(
   } finally {
     core.onCancel = undefined
   }
+  return wanted(core, cancel.signal)
+}
+
+function wanted(core: Core, signal: AbortSignal): true | AllwriteError {
   core.assertWanted()
-  return cancel.signal.aborted ? new AllwriteError('cancelled', 'canceling statement due to user request') : true
+  return signal.aborted ? new AllwriteError('cancelled', 'canceling statement due to user request') : true
 }

@@ -250,6 +250,9 @@ export class TestGate implements NodeGate {
     if (!this.nonces.delete(nonce)) throw new Error(`no such nonce: ${nonce}`)
   }
 
+  /** No turn, unless told otherwise. */
+  takeTurn: NodeGate['takeTurn'] = () => Promise.resolve(undefined)
+
   async submit(submission: Submission): Promise<Outcome> {
     this.submissions.push(submission)
     if (!this.nonces.delete(submission.nonce)) throw new Error('a submission without its nonce')
@@ -335,6 +338,7 @@ export async function throughSession(
         captureNonce: () => options.gate.captureNonce(),
         discardNonce: (nonce) => options.gate.discardNonce(nonce),
         submit: (submission) => options.gate.submit(submission),
+        takeTurn: (tables, signal) => options.gate.takeTurn(tables, signal),
         register: (one) => {
           participant = one
           return options.gate.register(one)

@@ -7,7 +7,7 @@
 import { encodeEntry, decodeEntry } from '../../../core/entry.ts'
 import { assert } from '../../../core/errors.ts'
 import { incarnation as toIncarnation, nodeId, position as toPosition, type Position } from '../../../core/ids.ts'
-import { keyBytes, type ChunkedChanges, type WritesetRecord } from '../../../core/writeset.ts'
+import { hashBytes, keyBytes, type ChunkedChanges, type WritesetRecord } from '../../../core/writeset.ts'
 import { insertMessage, payloadOf, relationBody, relationMessage } from '../../../wire/pgoutput/pgoutput-fixtures.ts'
 import { createBatch } from '../../apply/batch.ts'
 import { heartbeatBatch } from '../../apply/heartbeat.ts'
@@ -15,6 +15,7 @@ import type { Capture } from '../../capture/capture.ts'
 import type { Writeset } from '../../capture/writeset.ts'
 import type { Conflict, Outcome, Participant } from '../../session/contract.ts'
 import { createSubmissions } from '../../submissions.ts'
+import { createTurnTaking } from '../../turns.ts'
 import { createChunkTracker, readChunksOf } from '../chunk-tracker.ts'
 import { createExecutor } from '../executor.ts'
 import { createGroupBuilder } from '../group-builder.ts'
@@ -29,6 +30,9 @@ import type { World } from './world.ts'
 
 /** Few, so that transactions meet. */
 const rowNames = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+
+/** A turn of the world, in the terms of bounds that are told in ms. */
+const msPerTurn = 100
 
 /** What a client was told, or (undefined) that its agent died before it could be told. */
 export interface Told {
@@ -46,6 +50,8 @@ export interface SimNodeOptions {
   readonly verdictPath: string
   readonly told: Told[]
   readonly onBroken: (error: unknown) => void
+  /** A schema change has its turn while an entry is read. */
+  readonly onHold: () => void
 }
 
 export interface SimNode {
@@ -83,13 +89,44 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
   let chunked = 0
   let nextPid = 1
   const running = new Map<Transaction, number>()
+  let serving = false
+  /** Time is counted in turns here. */
+  const after = (ms: number, run: () => void): (() => void) => {
+    let wanted = true
+    const wait = async (): Promise<void> => {
+      for (let turns = Math.ceil(ms / msPerTurn); turns > 0 && wanted; turns--) await world.turn(agent)
+      if (wanted) run()
+    }
+    wait().catch(broken)
+    return () => {
+      wanted = false
+    }
+  }
 
   const start = toPosition(server.origin)
   const tracker = createOrderTracker(start, () => undefined)
   const broken = (error: unknown): void => {
     if (!ending.signal.aborted) options.onBroken(error)
   }
-  const groups = createGroupBuilder({ journal, node, incarnation, signal: ending.signal, onFatal: broken })
+  const groups = createGroupBuilder({
+    journal,
+    node,
+    incarnation,
+    signal: ending.signal,
+    onFatal: broken,
+    isHeld: (record) => turns.isHeld(record),
+  })
+  const turns = createTurnTaking({
+    node,
+    listening: () => serving,
+    append: (scope) => groups.hold(scope),
+    resume: () => groups.resume(),
+    whenApplied: (position) => tracker.whenApplied(position),
+    tableHash: (name) => packKey(name).subarray(0, hashBytes),
+    now: () => 0,
+    after,
+    onReleased: () => undefined,
+  })
   const chunks = createChunkTracker()
   const homes = new WeakMap<WritesetRecord, { node: number; incarnation: number }>()
   const readChunks = (record: WritesetRecord) => {
@@ -207,13 +244,17 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
   /** One transaction of a client, from BEGIN to what it is told. */
   const transact = async (): Promise<void> => {
     await world.turn(agent)
+    const schemaChange = world.random(15) === 0
+    // A hold of one row or of all, as one of a table or of all.
+    const rows = new Set(world.random(2) === 0 ? [] : ['a'])
+    const turn = schemaChange && world.random(2) === 0 ? await turns.take(rows, ending.signal) : undefined
+    if (turn !== undefined && world.random(4) === 0) turn.widen(new Set(['b']))
     const early = tracker.applied
     const transaction = server.begin()
     const pid = (nextPid += 1)
     const participant = participantOf(transaction, pid)
     const forget = submissions.register(participant)
     running.set(transaction, pid)
-    const schemaChange = world.random(15) === 0
     for (const row of rowNames) {
       if (!schemaChange && world.random(4) > 0) continue
       if (transaction.writes.size >= 3 && !schemaChange) break
@@ -233,6 +274,7 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
     server.rollback(transaction)
     running.delete(transaction)
     forget()
+    turn?.release()
   }
 
   const client = async (): Promise<void> => {
@@ -258,7 +300,11 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
     first: toPosition(1),
     verdicts,
     groups,
-    push: (judged) => executor.push(judged),
+    push(judged) {
+      turns.see(judged)
+      if (turns.owner !== undefined) options.onHold()
+      return executor.push(judged)
+    },
     onEntry(at, entry) {
       chunks.see(at, entry)
       assert(encodeEntry(entry).length > 0, 'what is read can be written')
@@ -271,6 +317,7 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
   showStream().catch(broken)
   const serve = async (): Promise<void> => {
     await tracker.whenApplied(await fenced)
+    serving = true
     for (let i = 0; i < 3; i++) client().catch(broken)
   }
   serve().catch(broken)

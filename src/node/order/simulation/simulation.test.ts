@@ -79,6 +79,7 @@ const run = async (seed: number, folder: string) => {
   const journal = createSimJournal(world)
   const told: Told[] = []
   const broken: unknown[] = []
+  let holds = 0
   const servers = new Map<number, SimServer>(nodeNumbers.map((number) => [number, createSimServer()]))
   const start = (number: number): SimNode =>
     startSimNode({
@@ -89,6 +90,7 @@ const run = async (seed: number, folder: string) => {
       verdictPath: join(folder, `${seed}.${number}`),
       told,
       onBroken: (error) => broken.push(error),
+      onHold: () => void (holds += 1),
     })
   const nodes = new Map<number, SimNode>(nodeNumbers.map((number) => [number, start(number)]))
   const appliedBefore = new Map<SimNode, number>()
@@ -120,11 +122,11 @@ const run = async (seed: number, folder: string) => {
   while (steps++ < stepsMax && broken.length === 0 && (await world.step())) look()
   ok(steps < stepsMax, 'the schedule comes to an end')
   deepEqual(broken, [])
-  return { journal, nodes, servers, told }
+  return { journal, nodes, servers, told, holds }
 }
 
 const check = async (seed: number, folder: string) => {
-  const { journal, nodes, servers, told } = await run(seed, folder)
+  const { journal, nodes, servers, told, holds } = await run(seed, folder)
   const last = journal.entries.length
   for (const [number, node] of nodes) {
     equal(node.applied, last, `n${number} has applied all of the journal`)
@@ -156,7 +158,7 @@ const check = async (seed: number, folder: string) => {
       `n${number} committed in journal order`,
     )
   }
-  const outcomes = { committed: 0, remote: 0, aborted: 0, refused: 0, untold: 0 }
+  const outcomes = { committed: 0, remote: 0, aborted: 0, refused: 0, untold: 0, holds }
   for (const one of told) {
     const position = positions.get(nameOf(one))
     const { outcome } = one
@@ -177,7 +179,7 @@ test('every schedule ends with equal nodes, each client told the truth, and no u
   const only = Number(process.env['ALLWRITE_TEST_SEED'] ?? 0)
   const seeds =
     only > 0 ? [only] : Array.from({ length: Number(process.env['ALLWRITE_TEST_SEEDS'] ?? 250) }, (_, i) => i + 1)
-  const sum = { committed: 0, remote: 0, aborted: 0, refused: 0, untold: 0 }
+  const sum = { committed: 0, remote: 0, aborted: 0, refused: 0, untold: 0, holds: 0 }
   try {
     for (const seed of seeds) {
       try {

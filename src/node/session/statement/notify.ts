@@ -32,6 +32,7 @@ export function classifyNotify(piece: Piece, catalogState: number): ClassifiedSt
     ddl: false,
     opaque: false,
     mayLock: false,
+    locksOnly: false,
     catalogState,
     returnsRows: false,
     copyOut: false,
