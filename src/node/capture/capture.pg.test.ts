@@ -281,6 +281,60 @@ test('a schema change that was rolled back to a savepoint does not mislead the d
   }
 })
 
+test('TRUNCATE after one that was rolled back to a savepoint does not mislead the decoding of the rows between (RULES 7)', async () => {
+  await client.query('CREATE TABLE emptied (id int PRIMARY KEY)')
+  const truncate = 'TRUNCATE emptied'
+  const insert = (id: number): string => `INSERT INTO emptied VALUES (${id})`
+  const rolledBack = (...statements: string[]): string[] => ['SAVEPOINT s', ...statements, 'ROLLBACK TO s']
+  const exception = `DO $$ BEGIN
+    BEGIN TRUNCATE emptied; RAISE 'no'; EXCEPTION WHEN OTHERS THEN NULL; END;
+    INSERT INTO emptied VALUES (1); TRUNCATE emptied; INSERT INTO emptied VALUES (2); END $$`
+  const cases: readonly (readonly [statements: readonly string[], seen: readonly string[]])[] = [
+    [
+      [...rolledBack(truncate), insert(1), truncate],
+      ['1', 'truncate'],
+    ],
+    [
+      [...rolledBack(truncate, insert(1)), insert(2), truncate, insert(3)],
+      ['2', 'truncate', '3'],
+    ],
+    [
+      [...rolledBack(truncate), insert(1), ...rolledBack(truncate), insert(2), truncate],
+      ['1', '2', 'truncate'],
+    ],
+    [
+      ['SAVEPOINT a', truncate, insert(1), ...rolledBack(truncate), 'ROLLBACK TO a', insert(2), truncate],
+      ['2', 'truncate'],
+    ],
+    [[exception], ['1', 'truncate', '2']],
+    [
+      ['SET LOCAL track_counts = off', ...rolledBack(truncate), insert(1), truncate],
+      ['1', 'truncate'],
+    ],
+  ]
+  // In all sessions, also after somebody has switched the triggers off.
+  for (const preparation of [
+    'SELECT',
+    'ALTER TABLE emptied DISABLE TRIGGER ALL',
+    'DROP TRIGGER allwrite_truncate ON emptied',
+  ]) {
+    await client.query(preparation)
+    for (const [statements, seen] of cases) {
+      const transaction = await captured(...statements)
+      deepEqual(
+        told(transaction).map((change) => {
+          const [kind, , , values] = change as [string, string, unknown, string[]]
+          return kind === 'truncate' ? kind : values[0]
+        }),
+        seen,
+        [preparation, ...statements].join('; '),
+      )
+      transaction.changes?.log.dispose()
+      await client.query('ROLLBACK')
+    }
+  }
+})
+
 test('tripwire: rows that commit uncaptured are noticed', async () => {
   await client.query('INSERT INTO t VALUES (100)')
   await until('it is noticed', () => uncaptured.length + tripwires.length > 0)

@@ -98,6 +98,8 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
       if (statement.scope === 'session') work.sessionState = true
       return
     case 'local':
+      // ANALYZE and REINDEX run the functions of expression indexes.
+      work.unseen = true
       work.sessionState = true
       noteDiscard(core, statement.discard)
       return
@@ -108,10 +110,11 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
       work.unseen = true
       return
     case 'harmless':
-      work.mayLock ||= mayLock(core, statement)
+      noteCode(core, statement)
       return
     case 'copy_in':
       // Of its table no more is known than that it may have triggers.
+      work.unseen = true
       work.mayLock = true
       return
     case 'begin':
@@ -129,9 +132,9 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
 
 function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: 'write' }>): void {
   const { work } = core
-  if (statement.opaque || statement.ddl || statement.truncateRestart) work.unseen = true
+  if (statement.ddl) work.unseen = true
   if (statement.ddl) core.schemaChange = true
-  work.mayLock ||= mayLock(core, statement)
+  noteCode(core, statement)
   if (statement.opaque || statement.ddl || statement.holdCursor || statement.createsTemp) work.sessionState = true
   core.temporaryObjects ||= statement.createsTemp
   const changed = statement.prepare ?? statement.deallocate
@@ -143,14 +146,16 @@ function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: '
 }
 
 /** A prepared statement was judged by what the catalog was then: a trigger, a view or a temporary table may have come since. */
-function mayLock(core: Core, statement: WriteStatement | HarmlessStatement): boolean {
-  const { options } = core
-  if (statement.kind === 'write' && statement.mayLock) return true
-  if (statement.catalogState === options.catalogState() && !core.temporaryObjects) return false
+function noteCode(core: Core, statement: WriteStatement | HarmlessStatement): void {
+  const { options, work } = core
+  const isCurrent = statement.catalogState === options.catalogState() && !core.temporaryObjects
   const facts = { standardConformingStrings: core.standardStrings, temporaryObjects: core.temporaryObjects }
-  return options
-    .classify(statement.text, facts)
-    .statements.some((again) => again.kind !== 'harmless' && (again.kind !== 'write' || again.mayLock))
+  const again = isCurrent ? [] : options.classify(statement.text, facts).statements
+  for (const judged of [statement, ...again]) {
+    if (judged.kind === 'harmless') continue
+    work.unseen ||= judged.kind !== 'write' || judged.opaque
+    work.mayLock ||= judged.kind !== 'write' || judged.mayLock
+  }
 }
 
 function noteDiscard(core: Core, discard: 'all' | 'plans' | 'temp' | 'sequences' | undefined): void {

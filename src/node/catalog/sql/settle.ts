@@ -41,6 +41,23 @@ BEGIN
     END IF;
   END LOOP;
 
+  -- Internal, so that \d and pg_dump do not show them. A rewritten row of pg_trigger alone would not be noticed by other sessions.
+  FOR target IN
+    SELECT c.oid, c.oid::regclass AS name, g.oid AS trigger
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_trigger g ON g.tgrelid = c.oid AND g.tgname = 'allwrite_truncate'
+     WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+       AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema', 'allwrite')
+       AND (g.oid IS NULL OR g.tgenabled <> 'O') LOOP
+    IF target.trigger IS NULL THEN
+      PERFORM set_config('session_replication_role', 'replica', true);
+      EXECUTE format('CREATE TRIGGER allwrite_truncate BEFORE TRUNCATE ON %s EXECUTE FUNCTION allwrite.before_truncate()', target.name);
+      PERFORM set_config('session_replication_role', role, true);
+    END IF;
+    UPDATE pg_trigger SET tgisinternal = true, tgenabled = 'O' WHERE tgrelid = target.oid AND tgname = 'allwrite_truncate';
+    UPDATE pg_class SET relhastriggers = true WHERE oid = target.oid;
+  END LOOP;
+
   -- The apply worker skips a table without such a row silently.
   SELECT s.oid INTO subscription FROM pg_subscription s
    WHERE s.subname = 'allwrite' AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database());

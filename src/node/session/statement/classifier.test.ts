@@ -360,6 +360,23 @@ test('fields of writes', () => {
   assert.equal(write('copy v to stdout').copyOut, true)
 })
 
+test('a write runs code that is not in its text, unless its targets are proven to have none (RULES 5)', () => {
+  for (const text of [
+    'insert into t values (1)',
+    'with v as (delete from t returning *) update u set b = v.a from v where u.a = v.a',
+    'prepare p as insert into triggered values (1)',
+  ])
+    assert.equal(write(text).opaque, false, text)
+  for (const text of [
+    'insert into triggered values (1)',
+    'explain analyze insert into triggered values (1)',
+    'merge into triggered using u on triggered.a = u.a when matched then delete',
+    'truncate t',
+    `copy t from '/dev/null'`,
+  ])
+    assert.equal(write(text).opaque, true, text)
+})
+
 test('a write may lock what it does not write, unless its text and its targets are proven not to (RULES 12)', () => {
   for (const text of [
     'insert into t values (1)',

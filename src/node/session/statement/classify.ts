@@ -208,7 +208,7 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     retryable: !neverRetried.has(type) && !actsOutside(piece, opaque, deps),
     ddl: selectInto || (!isQuery && !plainUtilities.has(type)),
     opaque,
-    mayLock: mayLock(piece, opaque, deps),
+    mayLock: mayLock(piece, opaque),
     locksOnly: type === 'SelectStmt' && !opaque && locksRows(piece.node) && targetsOf(piece.node).length === 0,
     catalogState: deps.catalogState,
     returnsRows: returnsRows(type, body, selectInto),
@@ -226,25 +226,17 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
 function isOpaque(piece: Piece, deps: ClassifyDeps): boolean {
   const { type, body, node } = piece
   const transparent = (query: unknown): boolean => isTransparent(query, deps.harmless, deps.facts.temporaryObjects)
+  if (type !== 'PrepareStmt' && wakesCode(node, deps)) return true
   if (queryTypes.has(type)) return !transparent(node)
   if (alwaysOpaque.has(type)) return true
-  if (type === 'CopyStmt') return true
+  // TRUNCATE … CASCADE reaches tables that it does not name, and their triggers.
+  if (type === 'CopyStmt' || type === 'TruncateStmt') return true
   const query = body['query']
   return isTree(query) && type !== 'PrepareStmt' && !transparent(query)
 }
 
-/** They lock nothing by themselves; the cursor's query, the prepared statement when it runs, were or will be judged. */
-const locksNothing = new Set(['FetchStmt', 'ClosePortalStmt', 'PrepareStmt', 'DeallocateStmt'])
-
-/**
- * True if rows may be locked that the statement does not write. Its own code is in the text, its targets' triggers and defaults in the
- * catalog; sources of an opaque one are not looked at.
- */
-function mayLock(piece: Piece, opaque: boolean, deps: ClassifyDeps): boolean {
-  const { type, node } = piece
-  if (locksNothing.has(type)) return false
-  if (opaque || (!queryTypes.has(type) && type !== 'DeclareCursorStmt')) return true
-  if (locksRows(node)) return true
+/** True if a table that it writes to may run code that the text does not show: a trigger, a policy, a function in a default or CHECK. */
+function wakesCode(node: Tree, deps: ClassifyDeps): boolean {
   return targetsOf(node).some((target) => {
     const schema = text(target['schemaname'])
     if (target['catalogname'] !== undefined || (schema === undefined && deps.facts.temporaryObjects)) return true
@@ -253,6 +245,17 @@ function mayLock(piece: Piece, opaque: boolean, deps: ClassifyDeps): boolean {
 }
 
 const locksRows = (node: Tree): boolean => some(node, (inner) => list(inner['lockingClause']).length > 0)
+
+/** They lock nothing by themselves; the cursor's query, the prepared statement when it runs, were or will be judged. */
+const locksNothing = new Set(['FetchStmt', 'ClosePortalStmt', 'PrepareStmt', 'DeallocateStmt'])
+
+/** True if rows may be locked that the statement does not write. */
+function mayLock(piece: Piece, opaque: boolean): boolean {
+  const { type, node } = piece
+  if (locksNothing.has(type)) return false
+  if (opaque || (!queryTypes.has(type) && type !== 'DeclareCursorStmt')) return true
+  return locksRows(node)
+}
 
 /** True if running it a second time might show: decided for the worse where unknown code may reach outside the database. */
 function actsOutside(piece: Piece, opaque: boolean, deps: ClassifyDeps): boolean {

@@ -154,7 +154,10 @@ export interface WriteStatement extends Common {
   readonly retryable: boolean
   /** A utility statement that changes the catalog. */
   readonly ddl: boolean
-  /** Calls something unknown or volatile (or is DO, CALL, EXECUTE): writes that the stream does not show are possible. */
+  /**
+   * Runs something unknown or volatile: calls it, is DO, CALL or EXECUTE, or writes to a table that has triggers, policies, functions in
+   * defaults or CHECKs. Writes that the stream does not show are possible.
+   */
   readonly opaque: boolean
   /** Rows may be locked that it does not write, or tables: FOR UPDATE …, LOCK TABLE, user code, triggers too. */
   readonly mayLock: boolean
