@@ -77,6 +77,7 @@ test('foreign tables reach one foreign server from every node; their rows are no
   await (await bench.on(1)).query('begin; insert into there values (3); rollback')
   assert.deepEqual((await direct.query('select count(*)::int as n from there')).rows, [{ n: 2 }])
   await direct.end()
+  assert.equal(isLogged('caught up'), true, 'the logs were found')
   assert.equal(isLogged('secret-word'), false, 'passwords of user mappings are in no log')
   await roundRobin(['drop foreign table there', 'drop user mapping for postgres server far', 'drop server far'])
 })

@@ -117,6 +117,23 @@ test('what might come out otherwise at another node is refused by name (RULES 7)
   await equalEverywhere()
 })
 
+test('a session’s settings are those under which every node fills', { skip }, async () => {
+  await bench.setUp(
+    'create table measured (id int primary key, f float8, at timestamptz)',
+    `insert into measured values (1, 0.1::float8 + 0.2, '2026-07-01 12:00:00+00')`,
+  )
+  await bench.withClient(3, async (client) => {
+    await client.query(`set extra_float_digits = 0; set datestyle = 'SQL, DMY'; set intervalstyle = 'sql_standard'`)
+    await client.query(`set timezone = 'Asia/Kolkata'`)
+    await client.query(`create materialized view shown_as as select f::text as f, at::text as at, at::date as on,
+      timestamptz '2026-07-01 12:00:00+00' as noon, interval '-1 day 02:03' as span, f + 0.1::float8 as g from measured`)
+    await equalEverywhere()
+    await client.query('refresh materialized view shown_as')
+  })
+  await equalEverywhere()
+  assert.match(await bench.everywhere('select f || at from shown_as'), /^0\.3\D.*IST$/)
+})
+
 test(`'now' in a materialized view is the moment at which its home made it`, { skip }, async () => {
   await bench.setUp(`create materialized view made as select timestamptz 'now' as at, date 'today' as on`)
   await bench.everywhere('select at from made')

@@ -192,9 +192,17 @@ BEGIN
   END LOOP;
 END $$;
 
--- Makes a materialized view that a client has just made or filled what it will be at the other nodes; the text for those.
+-- Its query as text whose constants mean the same under every setting of a session.
+CREATE OR REPLACE FUNCTION allwrite.materialized_view_query(view oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = iso_8601
+SET extra_float_digits = 1 SET bytea_output = hex AS $$
+  SELECT rtrim(pg_get_viewdef(view), ';')
+$$;
+
+-- Makes a materialized view that a client has just made or filled what it will be at the other nodes; the text for those. It is
+-- filled under the session's own settings, which travel: no SET clause but the search_path, which PostgreSQL replaces then.
 CREATE OR REPLACE FUNCTION allwrite.materialized_view_text(tag text, view oid) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   target record; reads record; refresh text; role text := current_setting('session_replication_role');
 BEGIN
@@ -232,7 +240,7 @@ BEGIN
   RETURN format('CREATE MATERIALIZED VIEW %s (%s)', target.name, target.columns)
     || coalesce(' USING ' || quote_ident(target.amname), '') || coalesce(' WITH (' || array_to_string(target.reloptions, ', ') || ')', '')
     || coalesce(' TABLESPACE ' || quote_ident(target.spcname), '')
-    || ' AS ' || rtrim(pg_get_viewdef(view), ';') || CASE WHEN target.filled THEN '' ELSE ' WITH NO DATA' END;
+    || ' AS ' || allwrite.materialized_view_query(view) || CASE WHEN target.filled THEN '' ELSE ' WITH NO DATA' END;
 END $$;
 REVOKE ALL ON FUNCTION allwrite.materialized_view_text(text, oid) FROM PUBLIC;
 `
