@@ -168,7 +168,17 @@ const pinned = {
   transaction_timeout: '0',
   idle_in_transaction_session_timeout: '0',
   // As SERIALIZABLE it could fail for what local sessions have read.
-  default_transaction_isolation: 'read committed',
+  default_transaction_isolation: `'read committed'`,
+  // How its statements are understood, and how it reads values.
+  search_path: '"$user", public',
+  datestyle: 'ISO, MDY',
+  intervalstyle: 'postgres',
+  timezone: `'UTC'`,
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  // Statements of others may hold passwords (CREATE USER MAPPING).
+  log_statement: 'none',
+  log_min_duration_statement: '-1',
 }
 
 /** Makes or repoints the subscription, disabled: it is enabled when the publisher listens. */
@@ -177,9 +187,7 @@ export const prepareSubscription = async (client: pg.Client, options: Subscripti
   const database = rows[0]?.database
   if (database === undefined) throw new AllwriteError('postgres', 'the server does not name its database')
   for (const [setting, value] of Object.entries(pinned)) {
-    await client.query(
-      `ALTER ROLE ${agentRole} IN DATABASE ${pg.escapeIdentifier(database)} SET ${setting} = ${pg.escapeLiteral(value)}`,
-    )
+    await client.query(`ALTER ROLE ${agentRole} IN DATABASE ${pg.escapeIdentifier(database)} SET ${setting} = ${value}`)
   }
   const connection = `host=${options.publisherDir} port=${options.publisherPort} user=${options.publisherUser} dbname=allwrite`
   const existing = await client.query(`SELECT FROM pg_subscription WHERE subname = 'allwrite'`)

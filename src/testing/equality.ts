@@ -19,11 +19,11 @@ export type Checksums = Readonly<Record<string, string>>
 
 const userSchemas = `n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'allwrite') and n.nspname !~ '^pg_(temp|toast_temp)'`
 
-/** Count and checksum of every user table's rows, independent of their physical order. */
+/** Count and checksum of every user table's and materialized view's rows, independent of their physical order. */
 export const checksums = async (client: pg.Client): Promise<Checksums> => {
   const tables = await client.query<{ name: string }>(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where c.relkind = 'r' and ${userSchemas} order by 1`,
+     where (c.relkind = 'r' or c.relkind = 'm' and c.relispopulated) and ${userSchemas} order by 1`,
   )
   const sums: Record<string, string> = {}
   for (const { name } of tables.rows) {
@@ -39,7 +39,7 @@ export const checksums = async (client: pg.Client): Promise<Checksums> => {
 
 /** What must be the same in every node's catalogs, as sorted lines per kind of object. */
 const catalogQueries: Readonly<Record<string, string>> = {
-  relations: `select format('%I.%I %s %s %s', n.nspname, c.relname, c.relkind, c.relpersistence, pg_get_userbyid(c.relowner)) as line
+  relations: `select format('%I.%I %s %s %s %s', n.nspname, c.relname, c.relkind, c.relpersistence, c.relispopulated, pg_get_userbyid(c.relowner)) as line
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${userSchemas}`,
   acl: `select format('%I.%I %s', n.nspname, c.relname, array(select unnest(c.relacl)::text order by 1)) as line
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${userSchemas} and c.relacl is not null`,
@@ -47,7 +47,7 @@ const catalogQueries: Readonly<Record<string, string>> = {
       a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid)) as line
     from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-    where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'i', 'c') and ${userSchemas}`,
+    where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'i', 'c') and ${userSchemas}`,
   indexes: `select pg_get_indexdef(i.indexrelid) as line from pg_index i join pg_class c on c.oid = i.indrelid
     join pg_namespace n on n.oid = c.relnamespace where i.indisvalid and ${userSchemas}`,
   constraints: `select format('%I.%I %s %s', n.nspname, k.conname, k.conrelid::regclass, pg_get_constraintdef(k.oid)) as line
@@ -60,11 +60,18 @@ const catalogQueries: Readonly<Record<string, string>> = {
       array(select e.enumlabel from pg_enum e where e.enumtypid = t.oid order by e.enumsortorder)) as line
     from pg_type t join pg_namespace n on n.oid = t.typnamespace where ${userSchemas}`,
   views: `select format('%I.%I %s', n.nspname, c.relname, pg_get_viewdef(c.oid)) as line
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'v' and ${userSchemas}`,
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('v', 'm') and ${userSchemas}`,
   schemas: `select format('%I %s', n.nspname, pg_get_userbyid(n.nspowner)) as line from pg_namespace n where ${userSchemas}`,
   extensions: `select format('%I %s', extname, extversion) as line from pg_extension`,
   roles: `select format('%I %s %s %s %s', rolname, rolsuper, rolcanlogin, rolconnlimit, rolvaliduntil) as line
     from pg_roles where rolname !~ '^(pg_|allwrite)'`,
+  foreign: `select concat_ws(' ', 'wrapper', fdwname, fdwoptions::text, fdwacl::text) as line from pg_foreign_data_wrapper
+    union all select concat_ws(' ', 'server', srvname, srvoptions::text, srvacl::text) from pg_foreign_server
+    union all select concat_ws(' ', 'mapping', srvname, usename, umoptions::text) from pg_user_mappings
+    union all select concat_ws(' ', 'table', ftrelid::regclass, ftoptions::text) from pg_foreign_table`,
+  languages: `select format('%I %s', lanname, lanacl) as line from pg_language`,
+  settings: `select concat_ws(' ', setdatabase <> 0, r.rolname, setconfig::text) as line from pg_db_role_setting s
+    left join pg_roles r on r.oid = s.setrole where s.setrole = 0 or r.rolname !~ '^allwrite'`,
   members: `select format('%s of %s', m.member::regrole, m.roleid::regrole) as line from pg_auth_members m`,
 }
 

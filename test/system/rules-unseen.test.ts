@@ -59,7 +59,7 @@ const invisible: readonly (readonly [statements: readonly string[], query: strin
   [[`select setval('counter', 500)`], `select nextval('counter') >= 500`],
   [[`do $$ begin perform setval('counter', 5000); end $$`], `select nextval('counter') >= 5000`],
   [[`alter sequence counter restart with 90000`], `select nextval('counter') >= 90000`],
-  [[`create materialized view mv as select 1`], `select to_regclass('mv') is null`],
+  [[`create materialized view mv as select 1`], `select count(*) from mv`],
   [[`do $$ begin create role sneaky_role; end $$`], `select count(*) from pg_roles where rolname = 'sneaky_role'`],
   [
     [`do $$ begin execute 'alter role postgres connection limit 77'; end $$`],

@@ -304,10 +304,13 @@ describe('replica identity', () => {
 describe('refused with 0A000 and a HINT', () => {
   const cases: Record<string, string[]> = {
     'the schema allwrite': ['DROP SCHEMA allwrite CASCADE'],
-    'materialized view': ['CREATE MATERIALIZED VIEW mv AS SELECT 1'],
+    'materialized view that differs': ['CREATE MATERIALIZED VIEW mv AS SELECT random() AS r'],
     publication: ['CREATE PUBLICATION p'],
     subscription: [`CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false)`],
-    'foreign table': ['CREATE FOREIGN DATA WRAPPER w'],
+    'a foreign server at a socket': [
+      'CREATE FOREIGN DATA WRAPPER w',
+      `CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (host '/tmp')`,
+    ],
     'DDL in an SQL-language function': ['SELECT f_sql()'],
     'DDL in a SECURITY DEFINER function': ['SET LOCAL ROLE bob', 'SELECT app.f_definer()'],
     'volatile default on rows': ['ALTER TABLE full_table ADD x float DEFAULT random()'],

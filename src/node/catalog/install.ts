@@ -16,6 +16,7 @@ import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
+import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
 import { sequencesSql } from './sql/sequences.ts'
@@ -28,7 +29,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 5
+export const schemaVersion = 6
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -48,6 +49,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     sequencesSql,
     settleSql,
     ddlTextSql,
+    materializedViewsSql,
     applySql,
     ddlSql,
     captureSql,

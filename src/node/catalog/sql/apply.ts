@@ -51,7 +51,17 @@ BEGIN
     saved := pg_catalog.jsonb_set(saved, ARRAY[name], pg_catalog.to_jsonb(pg_catalog.current_setting(name)));
     PERFORM pg_catalog.set_config(name, value, true);
   END LOOP;
-  EXECUTE 'SELECT allwrite.as_role($1)' USING statement;
+  IF statement OPERATOR(pg_catalog.~*) '\muser\M.*\mmapping\M' THEN
+    -- Its options hold passwords: an error must show neither the statement nor where it stood.
+    PERFORM pg_catalog.set_config('log_min_error_statement', 'panic', true);
+    BEGIN
+      EXECUTE 'SELECT allwrite.as_role($1)' USING statement;
+    EXCEPTION WHEN OTHERS THEN
+      RAISE EXCEPTION 'a user mapping could not be made as at its home: %', SQLSTATE USING ERRCODE = SQLSTATE;
+    END;
+  ELSE
+    EXECUTE 'SELECT allwrite.as_role($1)' USING statement;
+  END IF;
   FOR name, value IN SELECT * FROM pg_catalog.jsonb_each_text(saved) LOOP
     PERFORM pg_catalog.set_config(name, value, true);
   END LOOP;

@@ -10,11 +10,12 @@
 
 /** Kinds of object whose CREATE, ALTER and DROP other nodes can repeat from the text. */
 const allowedObjects =
-  'TABLE|INDEX|VIEW|TYPE|DOMAIN|FUNCTION|PROCEDURE|AGGREGATE|TRIGGER|SCHEMA|EXTENSION|SEQUENCE|RULE|POLICY|OPERATOR|' +
+  'TABLE|INDEX|VIEW|MATERIALIZED VIEW|TYPE|DOMAIN|FUNCTION|PROCEDURE|AGGREGATE|TRIGGER|SCHEMA|EXTENSION|SEQUENCE|RULE|POLICY|OPERATOR|' +
+  'FOREIGN DATA WRAPPER|SERVER|USER MAPPING|FOREIGN TABLE|LANGUAGE|' +
   'OPERATOR CLASS|OPERATOR FAMILY|COLLATION|STATISTICS|CONVERSION|TEXT SEARCH CONFIGURATION|TEXT SEARCH DICTIONARY'
 const otherAllowedTags =
   'CREATE CAST|DROP CAST|DROP ROUTINE|ALTER ROUTINE|COMMENT|GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|DROP OWNED|' +
-  'CREATE TABLE AS|SELECT INTO|REINDEX'
+  'CREATE TABLE AS|SELECT INTO|REFRESH MATERIALIZED VIEW|SECURITY LABEL|REINDEX'
 const allowedTags = allowedObjects
   .split('|')
   .flatMap((object) => [`CREATE ${object}`, `ALTER ${object}`, `DROP ${object}`])
@@ -132,6 +133,8 @@ BEGIN
       END IF;
     END IF;
     statement := allwrite.table_text(relation.oid);
+  ELSIF tag IN ('CREATE MATERIALIZED VIEW', 'REFRESH MATERIALIZED VIEW') THEN
+    statement := allwrite.materialized_view_text(tag, (SELECT c.objid FROM pg_event_trigger_ddl_commands() c WHERE c.object_type = 'materialized view'));
   ELSE
     statement := allwrite.statement_text(context);
     IF statement IS NULL THEN
@@ -164,6 +167,25 @@ BEGIN
           USING HINT = 'A row that was right at one node may be refused at another; the other node then takes it by another way or leaves the cluster.';
       END IF;
     END LOOP;
+  END IF;
+
+  -- PostgreSQL makes a constant of 'now' where it reads it: each node would have another one.
+  IF tag <> 'CREATE MATERIALIZED VIEW' AND statement ~* '''\s*(now|today|tomorrow|yesterday)\M[^'']*''' AND EXISTS (
+       SELECT FROM (SELECT ev_action::text AS tree, xmin FROM pg_rewrite UNION ALL SELECT adbin::text, xmin FROM pg_attrdef
+                    UNION ALL SELECT concat(polqual, polwithcheck), xmin FROM pg_policy UNION ALL SELECT conbin::text, xmin FROM pg_constraint
+                    UNION ALL SELECT prosqlbody::text, xmin FROM pg_proc WHERE oid >= 16384
+                    UNION ALL SELECT relpartbound::text, xmin FROM pg_class WHERE relpartbound IS NOT NULL) x
+        WHERE allwrite.has_clock_constant(x.tree) AND allwrite.own_write(x.xmin)) THEN
+    RAISE EXCEPTION '''now'' or ''today'' in % would become another constant at each node', tag USING ERRCODE = '0A000',
+      HINT = 'Write now() or current_date for the moment of each use, or the date itself.';
+  END IF;
+  -- The node's own socket leads around the agent.
+  IF tag IN ('CREATE SERVER', 'ALTER SERVER', 'CREATE FOREIGN DATA WRAPPER', 'ALTER FOREIGN DATA WRAPPER') AND EXISTS (
+       SELECT FROM (SELECT unnest(srvoptions) AS option, xmin FROM pg_foreign_server
+                    UNION ALL SELECT unnest(fdwoptions), xmin FROM pg_foreign_data_wrapper) o
+        WHERE allwrite.own_write(o.xmin) AND o.option ~* '^(host\s*=\s*([^=]*,)?\s*[/@]|service(file)?\s*=)') THEN
+    RAISE EXCEPTION 'a foreign server behind a Unix socket or a service file is not supported in a cluster' USING ERRCODE = '0A000',
+      HINT = 'Give the name of a host and a port; for this cluster those of its endpoint.';
   END IF;
 
   PERFORM allwrite.journal(statement, allwrite.session_role(), settings, allwrite.locked_tables(), lower(tag));

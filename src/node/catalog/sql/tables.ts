@@ -118,6 +118,8 @@ LANGUAGE sql STABLE AS $$
     'xmlbinary', pg_catalog.current_setting('xmlbinary'),
     'xmloption', pg_catalog.current_setting('xmloption'),
     'lc_monetary', pg_catalog.current_setting('lc_monetary'),
+    'lc_numeric', pg_catalog.current_setting('lc_numeric'),
+    'lc_time', pg_catalog.current_setting('lc_time'),
     'array_nulls', pg_catalog.current_setting('array_nulls'),
     'transform_null_equals', pg_catalog.current_setting('transform_null_equals'),
     'quote_all_identifiers', pg_catalog.current_setting('quote_all_identifiers'),

@@ -18,6 +18,7 @@ import type { Piece } from './parser.ts'
 import { refusal, refuse } from './refused.ts'
 import { withoutPlaintext } from './roles.ts'
 import type { RandomBytes } from './roles.ts'
+import { databaseSettingRefusal } from './database-settings.ts'
 import { classifyConstraints, classifySet, classifyShow, findSetClauses, setClauseRefusal } from './settings.ts'
 import { commandTag } from './tags.ts'
 import { namesAgentRole, targetsOf, writesSystemTable } from './targets.ts'
@@ -82,6 +83,9 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
       return classifyRole(piece, tag, deps)
     case 'RenameStmt':
       return body['renameType'] === 'OBJECT_ROLE' ? journaled(piece, tag) : classifyWrite(piece, tag, deps)
+    case 'AlterDatabaseSetStmt':
+      return classifyDatabaseSetting(piece, tag)
+    case 'SecLabelStmt':
     case 'CommentStmt':
       return body['objtype'] === 'OBJECT_ROLE' || body['objtype'] === 'OBJECT_DATABASE'
         ? journaled(piece, tag)
@@ -97,6 +101,16 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
 
 function journaled(piece: Piece, tag: string): ClassifiedStatement {
   return { kind: 'journaled', text: piece.source, tag, offset: piece.offset }
+}
+
+/** ALTER DATABASE … SET: new sessions at every node begin with it; the cluster has one database. */
+function classifyDatabaseSetting(piece: Piece, tag: string): ClassifiedStatement {
+  const { body, source, offset } = piece
+  if (text(body['dbname']) !== 'postgres')
+    return refuse(source, tag, offset, 'ALTER DATABASE of another database than postgres', {
+      detail: 'It would change this node only.',
+    })
+  return databaseSettingRefusal(tree(body['setstmt']), source, tag, offset) ?? journaled(piece, tag)
 }
 
 function discardTarget(body: Tree): NonNullable<LocalStatement['discard']> {

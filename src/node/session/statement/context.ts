@@ -42,7 +42,7 @@ const functionsSql = `
   FROM pg_catalog.pg_proc p GROUP BY p.proname`
 
 /**
- * Plain: a table, sequence or TOAST table without row security and without a foreign table among its partitions or children; a view of
+ * Plain: a table, materialized view, sequence or TOAST table without row security and without a foreign table among its partitions or children; a view of
  * initdb's. Rules other than a view's do not act on SELECT.
  */
 const relationsSql = `
@@ -52,7 +52,7 @@ const relationsSql = `
     SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN above_foreign a ON a.oid = i.inhrelid)
   SELECT n.nspname, c.relname,
     (CASE WHEN c.oid < 16384 THEN c.relkind IN ('r', 'v', 't')
-         ELSE c.relkind IN ('r', 'p', 'S', 't') AND NOT c.relrowsecurity
+         ELSE c.relkind IN ('r', 'p', 'm', 'S', 't') AND NOT c.relrowsecurity
               AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy l WHERE l.polrelid = c.oid)
               AND c.oid NOT IN (SELECT a.oid FROM above_foreign a) END)::text AS plain
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -116,6 +116,7 @@ const flagsSql = `
       OR EXISTS (SELECT FROM pg_catalog.pg_amproc a WHERE a.amproc IN (SELECT oid FROM code)))::text AS operators,
     (EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.castfunc IN (SELECT oid FROM code)))::text AS casts,
     (EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname IN ('dblink', 'postgres_fdw', 'file_fdw', 'pg_cron', 'pg_background', 'adminpack', 'pg_net', 'http'))
+      OR EXISTS (SELECT FROM pg_catalog.pg_foreign_server)
       OR EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
                  WHERE p.oid >= 16384 AND NOT l.lanpltrusted AND l.lanname NOT IN ('c', 'internal')))::text AS effects`
 

@@ -70,6 +70,7 @@ export function commandTag(type: string, body: Tree): string {
   if (type === 'VacuumStmt') return body['is_vacuumcmd'] === true ? 'VACUUM' : 'ANALYZE'
   if (type === 'GrantStmt') return body['is_grant'] === true ? 'GRANT' : 'REVOKE'
   const object = text(body['removeType'] ?? body['renameType'] ?? body['objectType'] ?? body['objtype'])
+  if (type === 'CreateTableAsStmt' && object === 'OBJECT_MATVIEW') return 'CREATE MATERIALIZED VIEW'
   const name = object?.replace(/^OBJECT_/, '').replaceAll('_', ' ')
   if (type === 'DropStmt') return `DROP ${name ?? ''}`
   if (
