@@ -19,7 +19,7 @@ import {
 } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
 import { feedDependencies, type Dependencies } from './dependencies.ts'
-import { isStatementTable, type StreamedTransaction } from './decoder.ts'
+import { isConcurrentTable, isStatementTable, type StreamedTransaction } from './decoder.ts'
 import { createHoistFinder, type Hoists } from './hoist.ts'
 import type { RecordKeys } from './keys.ts'
 
@@ -120,6 +120,7 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     const change = parseRowChange(message)
     if (!isStatementTable(relation)) {
       empty = false
+      schemaChange ||= isConcurrentTable(relation)
       rows = true
       options.keys.row(relation, change)
       return out.add(message)

@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto'
 import { applySql } from './sql/apply.ts'
 import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
+import { concurrentSql } from './sql/concurrent.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
@@ -27,7 +28,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 4
+export const schemaVersion = 5
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -49,6 +50,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     applySql,
     ddlSql,
     captureSql,
+    concurrentSql,
     rowLocksSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,

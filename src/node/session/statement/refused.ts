@@ -4,7 +4,7 @@
  * @module
  */
 import type { RefusedStatement } from './contract.ts'
-import { isTree, list, optionOn, text, tree } from './tree.ts'
+import { isTree, list, text, tree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
 interface Explanation {
@@ -102,12 +102,7 @@ export function refusal(
   const no = (feature: string, explanation?: Explanation): RefusedStatement =>
     refuse(source, tag, offset, feature, explanation)
   switch (type) {
-    case 'IndexStmt':
-      return body['concurrent'] === true ? no('CREATE INDEX CONCURRENTLY', concurrently) : undefined
-    case 'ReindexStmt':
-      return optionOn(body['params'], 'concurrently') ? no('REINDEX CONCURRENTLY', concurrently) : undefined
     case 'DropStmt': {
-      if (body['concurrent'] === true) return no('DROP INDEX CONCURRENTLY', concurrently)
       const object = refusedObjects[text(body['removeType']) ?? '']
       return object === undefined ? undefined : no(`DROP ${object}`)
     }
