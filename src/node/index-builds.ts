@@ -18,6 +18,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { AllwriteError } from '../core/errors.ts'
 import { deferred, type Deferred } from '../core/deferred.ts'
+import type { WritesetRecord } from '../core/writeset.ts'
 import { isAboutData, type SqlApplier } from './apply/sql-applier.ts'
 import type { NodeLog } from './node.ts'
 import type { Query } from './recovery/progress.ts'
@@ -36,6 +37,8 @@ export interface IndexBuilds {
   begin(resumed?: boolean): Promise<void>
   /** How the change of this id comes out; ask before it is journaled. */
   result(id: string): Promise<BuildResult>
+  /** Waits until all is built, where these records ask whether an index is valid: at their home it was. */
+  ready(records: readonly WritesetRecord[]): Promise<void>
   /** There may be something to mend. */
   mend(): void
   /** The backend that `begin` waits for. */
@@ -93,6 +96,12 @@ const todoSql = `SELECT i.indexrelid::text AS oid, pg_catalog.format('%I.%I', n.
   WHERE c.relkind = 'i' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'allwrite')
     AND (k.dropped OR NOT i.indisvalid AND (k.left_over OR NOT i.indisunique AND NOT i.indisexclusion AND n.nspname <> 'pg_toast'))`
 
+/** Schema changes that an index which is not valid makes fail, or come out otherwise. */
+const asksForValid = /attach\s+partition|cluster\s+on|using\s+index/i
+
+const asks = ({ schemaChange, changes }: WritesetRecord): boolean =>
+  schemaChange && changes.kind === 'inline' && asksForValid.test(Buffer.from(changes.bytes).toString('latin1'))
+
 const quoted = (schema: string, name: string): string => `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(name)}`
 
 const errorOf = (error: Error): AllwriteError => {
@@ -104,8 +113,11 @@ const errorOf = (error: Error): AllwriteError => {
   })
 }
 
+const errorFrom = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)))
+
 /** The index, or its table, was dropped meanwhile. */
-const isGone = (error: Error): boolean => error instanceof pg.DatabaseError && ['42704', '42P01'].includes(error.code ?? '')
+const isGone = (error: Error): boolean =>
+  error instanceof pg.DatabaseError && ['42704', '42P01'].includes(error.code ?? '')
 
 export const createIndexBuilds = (options: IndexBuildsOptions): IndexBuilds => {
   const { query, applier, log } = options
@@ -127,41 +139,44 @@ export const createIndexBuilds = (options: IndexBuildsOptions): IndexBuilds => {
   }
 
   /** The index that the row names, if there is one. */
-  const find = async ({ schema, index }: Row): Promise<{ readonly oid: string; readonly valid: boolean } | undefined> => {
+  const find = async ({
+    schema,
+    index,
+  }: Row): Promise<{ readonly oid: string; readonly valid: boolean } | undefined> => {
     const [found] = await query(stateSql, [schema, index])
     return found && { oid: found['oid'] ?? '', valid: found['valid'] === 'true' }
   }
 
-  /** Starts a statement in a connection of its own, as the role of `row` or the agent's. */
+  /** The agent's own connection becomes the client's, as far as its statement can tell. */
+  const become = async (client: pg.Client, { role, settings }: Row): Promise<void> => {
+    const set = (name: string, value: string | undefined) =>
+      client.query('SELECT pg_catalog.set_config($1, $2, false)', [name, value])
+    for (const [name, value] of Object.entries(settings)) if (name !== 'search_path') await set(name, value)
+    await set('search_path', settings['search_path'])
+    await client.query(`SET ROLE ${pg.escapeIdentifier(role)}`)
+  }
+
+  /** Starts a statement in a connection of its own, as the role of `row` or the agent's. What fails, fails as its end. */
   const start = async (sql: string, row?: Row): Promise<Build> => {
-    const client = await options.connect()
     const notices: Build['notices'] = []
+    let client: pg.Client | undefined
+    const end = (): unknown => client?.end().catch(() => undefined)
     try {
+      client = await options.connect()
       client.on('notice', ({ message, code }) => notices.push({ message: message ?? '', sqlState: code ?? '00000' }))
       await client.query(
         `SET session_replication_role = replica; SET default_transaction_read_only = off; SET search_path = pg_catalog`,
       )
       const { rows } = await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')
-      if (row !== undefined) {
-        for (const [name, value] of Object.entries(row.settings).filter(([setting]) => setting !== 'search_path')) {
-          await client.query('SELECT pg_catalog.set_config($1, $2, false)', [name, value])
-        }
-        await client.query('SELECT pg_catalog.set_config($1, $2, false)', ['search_path', row.settings['search_path']])
-        await client.query(`SET ROLE ${pg.escapeIdentifier(row.role)}`)
-      }
+      if (row !== undefined) await become(client, row)
       // Extended: the server itself refuses a second statement.
       const text: pg.QueryConfig & { readonly queryMode: string } = { text: sql, queryMode: 'extended' }
-      const done = client
-        .query(text)
-        .then(
-          () => undefined,
-          (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
-        )
-        .finally(() => void client.end().catch(() => undefined))
+      const done = client.query(text).then(() => undefined, errorFrom)
+      void done.then(end)
       return { pid: rows[0]?.pid ?? 0, notices, done }
     } catch (error) {
-      await client.end().catch(() => undefined)
-      throw error
+      await end()
+      return { pid: 0, notices, done: Promise.resolve(errorFrom(error)) }
     }
   }
 
@@ -210,14 +225,19 @@ export const createIndexBuilds = (options: IndexBuildsOptions): IndexBuilds => {
       const begun = before === undefined && (await isBegun(row, build))
       if (begun) {
         await forget(row)
-        void build.done.then((error) => ended(row, build, error)).catch((error: unknown) => {
-          if (!closed) log.warn({ err: error }, 'could not look what became of a build')
-        })
+        void build.done
+          .then((error) => ended(row, build, error))
+          .catch((error: unknown) => {
+            if (!closed) log.warn({ err: error }, 'could not look what became of a build')
+          })
         return undefined
       }
       const error = await build.done
-      if (error === undefined || isAboutData(error)) {
+      // It may have been there for a moment only, or have failed right behind.
+      const made = before === undefined && (await find(row)) !== undefined
+      if (made || error === undefined || isAboutData(error)) {
         await forget(row)
+        if (made) return ended(row, build, error)
         return answer(row, { notices: build.notices, ...(error === undefined ? {} : { error: errorOf(error) }) })
       }
       await delay(againMs)
@@ -271,7 +291,8 @@ export const createIndexBuilds = (options: IndexBuildsOptions): IndexBuilds => {
       if (found !== undefined && !found.valid && failure === undefined) continue
       unfinished.delete(id)
       if (found?.valid === true) answer(row, { notices })
-      else if (failure !== undefined) answer(row, { notices, error: errorOf(failure), left: quoted(row.schema, row.index) })
+      else if (failure !== undefined)
+        answer(row, { notices, error: errorOf(failure), left: quoted(row.schema, row.index) })
       else {
         const text = `index "${row.index}" was dropped while it was built`
         answer(row, { notices, error: new AllwriteError('postgres', text, { sqlState: '42704' }) })
@@ -339,6 +360,15 @@ export const createIndexBuilds = (options: IndexBuildsOptions): IndexBuilds => {
       const waiting = deferred<BuildResult>()
       asked.set(id, waiting)
       return waiting.promise
+    },
+    async ready(records) {
+      if (!records.some(asks)) return
+      for (;;) {
+        const left = (await query(todoSql)).filter(({ oid }) => !hopeless.has(oid ?? ''))
+        if (left.length === 0 || closed) return
+        due = true
+        await delay(mendEveryMs)
+      }
     },
     mend() {
       due = true

@@ -54,14 +54,7 @@ import { continueLineage } from './recovery/lineage.ts'
 import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
 import { createRecordsHere } from './recovery/records-here.ts'
 import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
-import {
-  agentRole,
-  captureSettings,
-  queryOf,
-  startServer,
-  type LocalServer,
-  type ServerOptions,
-} from './server.ts'
+import { agentRole, captureSettings, queryOf, startServer, type LocalServer, type ServerOptions } from './server.ts'
 import { connectBackend } from './session/backend.ts'
 import {
   createStatementClassifier,
@@ -307,6 +300,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   const applyBySql = async (position: Position, records: readonly WritesetRecord[]): Promise<void> => {
     applierRuns = true
     try {
+      await builds.ready(records)
       await applier.apply(position, records)
       builds.mend()
     } catch (error) {

@@ -64,7 +64,11 @@ async function journal(
   for (let tries = 1; ; tries++) {
     if (core.state === 'idle') await core.wrap()
     else core.touch()
-    const { error, value } = await core.call(functions.journalConcurrently, [journalSecret, id, JSON.stringify(request)])
+    const { error, value } = await core.call(functions.journalConcurrently, [
+      journalSecret,
+      id,
+      JSON.stringify(request),
+    ])
     if (error) return errorOf(error)
     if (typeof value === 'string') {
       await core.rollbackWrap()

@@ -65,7 +65,12 @@ export const classifyCreate = (piece: Piece): ClassifiedStatement => {
   }
   const index = text(body['idxname'])
   if (index !== undefined && reservedName.test(index)) {
-    return refused(piece, tag, `the name "${index}" is reserved for indexes that are being changed`)
+    return refused(
+      piece,
+      tag,
+      `an index named "${index}" is not supported`,
+      'Such names belong to indexes that are being changed.',
+    )
   }
   if (index !== undefined) return concurrently(piece, tag, { ...common, index, statement: source })
   const columns = [...list(body['indexParams']), ...list(body['indexIncludingParams'])].map(columnName)
@@ -87,11 +92,14 @@ export const classifyDrop = (piece: Piece): ClassifiedStatement => {
   const { body, source } = piece
   const tag = 'DROP INDEX'
   const [only, second] = list(body['objects'])
-  if (second !== undefined) return refused(piece, tag, 'DROP INDEX CONCURRENTLY does not support dropping multiple objects')
-  if (body['behavior'] === 'DROP_CASCADE') return refused(piece, tag, 'DROP INDEX CONCURRENTLY does not support CASCADE')
+  if (second !== undefined)
+    return refused(piece, tag, 'DROP INDEX CONCURRENTLY does not support dropping multiple objects')
+  if (body['behavior'] === 'DROP_CASCADE')
+    return refused(piece, tag, 'DROP INDEX CONCURRENTLY does not support CASCADE')
   const items = tree(tree(only)['List'])['items']
   const [name = '', schema, database] = (isTree(only) ? names(items) : []).toReversed()
-  if (name === '' || database !== undefined) return refused(piece, tag, 'cross-database references are not implemented')
+  if (name === '' || database !== undefined)
+    return refused(piece, tag, 'DROP INDEX CONCURRENTLY by this name is not supported')
   return concurrently(piece, tag, {
     kind: 'drop',
     ...(schema === undefined ? {} : { schema }),
