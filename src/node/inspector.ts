@@ -32,6 +32,13 @@ const conflictColumns = [
   'confl_multiple_unique_conflicts',
 ]
 
+/**
+ * Nobody blocks what waits for a transaction to end (CREATE INDEX CONCURRENTLY, once its index is in the catalog): it holds no
+ * apply up.
+ */
+const blockersSql = `SELECT DISTINCT unnest(pg_blocking_pids(p))::text AS pid FROM unnest($1::int4[]) p
+  WHERE NOT EXISTS (SELECT FROM pg_stat_get_activity(p) a WHERE a.wait_event = 'virtualxid')`
+
 export const createInspector = async (query: Query): Promise<Inspector> => {
   const existing = await query(
     `SELECT attname FROM pg_attribute WHERE attrelid = 'pg_stat_subscription_stats'::regclass AND attname = ANY ($1)`,
@@ -41,9 +48,7 @@ export const createInspector = async (query: Query): Promise<Inspector> => {
   const sum = existing.map((row) => `coalesce(sum(${row['attname']}), 0)`).join(' + ') || '0'
   return {
     async blockersOf(pids) {
-      const rows = await query('SELECT DISTINCT unnest(pg_blocking_pids(p))::text AS pid FROM unnest($1::int4[]) p', [
-        [...pids],
-      ])
+      const rows = await query(blockersSql, [[...pids]])
       return rows.map((row) => Number(row['pid'])).filter((pid) => pid > 0)
     },
     async waitedFor(pids) {

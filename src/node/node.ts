@@ -34,9 +34,9 @@ import { startCapture, type Capture } from './capture/capture.ts'
 import { buildUnwritten, buildWriteset } from './capture/writeset.ts'
 import { statementOf } from './capture/statement-row.ts'
 import { statementsFor } from './catalog/ddl.ts'
-import { installSchema } from './catalog/install.ts'
 import { ensureOwned, serverIdentity } from '../postgres/index.ts'
 import { startHousekeeping } from './housekeeping.ts'
+import { createIndexBuilds, type IndexBuilds } from './index-builds.ts'
 import { createInspector } from './inspector.ts'
 import { adoptCopy } from './join/adopt.ts'
 import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
@@ -55,16 +55,7 @@ import { continueLineage } from './recovery/lineage.ts'
 import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
 import { createRecordsHere } from './recovery/records-here.ts'
 import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
-import {
-  agentRole,
-  appRoleSql,
-  captureSettings,
-  prepareSubscription,
-  queryOf,
-  startServer,
-  type LocalServer,
-  type ServerOptions,
-} from './server.ts'
+import { agentRole, captureSettings, queryOf, startServer, type LocalServer, type ServerOptions } from './server.ts'
 import { connectBackend } from './session/backend.ts'
 import {
   createStatementClassifier,
@@ -72,6 +63,7 @@ import {
   nothingHarmless,
   type StatementClassifier,
 } from './session/statement/index.ts'
+import { prepareDatabase } from './prepare-database.ts'
 import { createServerProbes } from './server-probes.ts'
 import { createSubmissions } from './submissions.ts'
 import { callLater, createTurnTaking } from './turns.ts'
@@ -120,6 +112,7 @@ export interface RunningNode {
   readonly server: LocalServer
   readonly classifier: StatementClassifier
   readonly schema: SchemaCache
+  readonly builds: IndexBuilds
   readonly inspector: Awaited<ReturnType<typeof createInspector>>
   readonly status: () => NodeStatus
   /** Serves from now on: what must be there before the first session is. */
@@ -191,17 +184,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
 
   const admin = await server.connect('control')
   const adminQuery = queryOf(admin)
-  await admin.query('SET default_transaction_read_only = off; SET session_replication_role = replica')
-  await installSchema(admin, { agentSecret: options.agentSecret })
-  await admin.query(appRoleSql(options.appRole.name, options.appRole.verifier))
-  await admin.query('INSERT INTO allwrite.heartbeat VALUES ($1, 0) ON CONFLICT DO NOTHING', [node])
-  mkdirSync(publisherDir, { recursive: true, mode: 0o700 })
-  // The server's user is who connects, and nobody else.
-  ensureOwned(publisherDir, serverIdentity())
-  await prepareSubscription(admin, subscription)
-  // What is applied before the own fence may have been applied before: no shares of sequences are taken from it.
-  await admin.query('SELECT allwrite.forget_node()')
-  await admin.query('SELECT allwrite.settle()')
+  await prepareDatabase(admin, { ...options, subscription })
 
   // What this server holds. From here on its xids and origins are ours alone: no backend of a predecessor lives.
   const origin = await subscriptionOrigin(adminQuery, 'allwrite')
@@ -282,7 +265,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   let workerPid: number | undefined
   let applierRuns = false
   const blockers = createBlockerWatch({
-    applyingPids: () => (applierRuns ? [applier.backendPid] : workerPid === undefined ? [] : [workerPid]),
+    applyingPids: () => [builds.beginningPid ?? (applierRuns ? applier.backendPid : workerPid) ?? []].flat(),
     blockersOf: (pids) => inspector.blockersOf(pids),
     abortSession: (pid, waited) => submissions.abort(pid, bruteForced(executor.applying, waited, schema.keyNamesOf)),
     waitedFor: (pids) => inspector.waitedFor(pids),
@@ -292,6 +275,8 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     onError: (error) => log.warn({ err: error }, 'could not look for blockers'),
   })
 
+  const onBusy = (busy: boolean): void => (busy ? blockers.begin() : blockers.end())
+
   const applierClient = await server.connect('applier')
   const applier = await createSqlApplier({
     client: applierClient,
@@ -300,13 +285,22 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     statementsFor,
     settleSql: 'SELECT allwrite.settle()',
     keyNamesOf: schema.keyNamesOf,
-    onRetry: (position, error) => log.warn({ err: error, position }, 'applied by SQL without CHECK constraints'),
+    onRetry: (position, error) => log.warn({ err: error, position }, 'applied by SQL without what may refuse a row'),
+  })
+  const builds = createIndexBuilds({
+    query: adminQuery,
+    applier,
+    connect: () => server.connectSpare('indexes'),
+    onBusy,
+    log,
   })
 
   const applyBySql = async (position: Position, records: readonly WritesetRecord[]): Promise<void> => {
     applierRuns = true
     try {
+      await builds.ready(records)
       await applier.apply(position, records)
+      builds.mend()
     } catch (error) {
       if (!isAboutData(error)) fatal(AllwriteError.from(error, 'postgres'))
       else inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error }, position)
@@ -352,9 +346,9 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     applyBySql,
     committedBefore: (record) => here.committedBefore(record),
     isOwnNode: ({ entry }) => here.isOurs(entry),
-    onSchemaChange: () => schema.reload(),
+    onSchemaChange: () => builds.begin().then(() => schema.reload()),
     heartbeatBatch: (position) => heartbeatBatch(node, position),
-    onBusy: (busy) => (busy ? blockers.begin() : blockers.end()),
+    onBusy,
   })
 
   let largeTransactions = 0
@@ -433,6 +427,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       signal: closing.signal,
     }),
   )
+  await builds.begin(true)
   guarded(executor.run())
   await admin.query('ALTER SUBSCRIPTION allwrite ENABLE')
   const fence = await fenced
@@ -468,6 +463,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     server,
     classifier,
     schema,
+    builds,
     inspector,
     status: () => ({
       state: state === 'serving' && gate.paused ? 'catching_up' : state,
@@ -483,6 +479,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     async stop() {
       state = 'stopping'
       housekeeping.close()
+      builds.close()
       gate.close()
       blockers.close()
       turns.close()

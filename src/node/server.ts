@@ -41,6 +41,8 @@ export interface LocalServer {
   readonly socketPath: string
   /** A new connection as the agent's role; a lost one is fatal for the agent. */
   connect(name: string): Promise<pg.Client>
+  /** One that may be lost: its queries fail then. */
+  connectSpare(name: string): Promise<pg.Client>
 }
 
 const settingsOf = (options: ServerOptions): Record<string, string> => ({
@@ -127,7 +129,9 @@ export const startServer = async (options: ServerOptions): Promise<LocalServer> 
     onExit: options.onExit,
   })
   const connect = (name: string): Promise<pg.Client> => connectAsAgent({ ...options, name, onLost: options.onExit })
-  return { postgres, socketPath: socketPathIn(options.socketDir), connect }
+  const connectSpare = (name: string): Promise<pg.Client> =>
+    connectAsAgent({ ...options, name, onLost: () => undefined })
+  return { postgres, socketPath: socketPathIn(options.socketDir), connect, connectSpare }
 }
 
 /** Makes the application's role where it is absent. */

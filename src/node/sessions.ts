@@ -64,6 +64,7 @@ const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
     currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),
     truncateRestarted: await oid('allwrite.truncate_restarted()'),
     journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),
+    journalConcurrently: await oid('allwrite.journal_concurrently(text, text, text)'),
   }
 }
 
@@ -142,6 +143,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
           // Where one has run out, the statement's or the load's others are not far.
           void poll()
         },
+        buildResult: (id) => running.builds.result(id),
         log,
       },
     )

@@ -11,6 +11,11 @@ import type pg from 'pg'
 export interface CheckBypass {
   /** CHECKs of this table, and of all domains, are out of force from here on. @param table its name, quoted */
   begin(table: string): Promise<void>
+  /**
+   * Indexes of this table that only serve searches take no rows any more, for good: they are invalid at this node, until they are
+   * built anew (index-builds.ts).
+   */
+  beginIndexes(table: string): Promise<void>
   /** All are in force again: before a schema change, and before COMMIT. */
   end(): Promise<void>
   /** The transaction was rolled back: there is nothing to undo. */
@@ -22,6 +27,7 @@ const suspendedType = 'z'
 
 export const createCheckBypass = (client: pg.Client): CheckBypass => {
   const tables = new Set<string>()
+  const withoutIndexes = new Set<string>()
   let ofTables: number[] = []
   let ofDomains: number[] = []
 
@@ -51,7 +57,19 @@ export const createCheckBypass = (client: pg.Client): CheckBypass => {
       ])
       ofTables = [...ofTables, ...suspended]
     },
+    async beginIndexes(table) {
+      if (withoutIndexes.has(table)) return
+      withoutIndexes.add(table)
+      // Whoever builds one of them has to be gone first.
+      await client.query(`LOCK TABLE ONLY ${table} IN SHARE UPDATE EXCLUSIVE MODE`)
+      await client.query(
+        `UPDATE pg_catalog.pg_index SET indisvalid = false, indisready = false
+          WHERE indrelid = $1::pg_catalog.regclass AND NOT indisunique AND NOT indisexclusion AND indisready`,
+        [table],
+      )
+    },
     async end() {
+      withoutIndexes.clear()
       if (tables.size === 0) return
       await client.query('UPDATE pg_catalog.pg_constraint SET conenforced = true WHERE oid = ANY ($1::oid[])', [
         ofTables,
@@ -64,6 +82,7 @@ export const createCheckBypass = (client: pg.Client): CheckBypass => {
       this.forget()
     },
     forget() {
+      withoutIndexes.clear()
       tables.clear()
       ofTables = []
       ofDomains = []

@@ -42,6 +42,16 @@ export const isAboutData = (error: unknown): boolean =>
     ? !passing.test(error.code ?? '08')
     : error instanceof AllwriteError && error.code === 'postgres'
 
+/** What may refuse a row: everything, not its CHECK constraints, or nothing but what keeps rows apart. */
+type Checked = 'everything' | 'indexes' | 'unique'
+
+/**
+ * No constraint refused it: it may be too large for an index, or its expression fails. Where such an index is built at one node before
+ * another (index-builds.ts) the other one's rows are not refused at home.
+ */
+const indexesMayRefuse = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && isAboutData(error) && !error.code?.startsWith('23')
+
 /** The search_path for rows of a session that had `public` alone in its own. */
 const usualPath = 'pg_catalog, public'
 /** Statements queued at most before they are sent on; bounds memory for a large record. */
@@ -52,6 +62,8 @@ export interface SqlApplier {
   apply(position: Position, records: readonly WritesetRecord[]): Promise<void>
   /** Removes journaled statements of transactions that are over. Under this connection's origin the stream does not show it. */
   sweep(): Promise<void>
+  /** A transaction that is this node's own business: not shown by the stream, and no position moves. @throws after rolling back */
+  local<T>(work: (client: pg.Client) => Promise<T>): Promise<T>
   /** The connection's backend, for the search for blockers. */
   readonly backendPid: number
 }
@@ -144,8 +156,9 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     path = wanted
   }
 
-  const change = async (step: Extract<Step, { kind: 'row' | 'truncate' }>, checked: boolean): Promise<void> => {
-    if (step.kind === 'row' && !checked) await bypass.begin(step.table)
+  const change = async (step: Extract<Step, { kind: 'row' | 'truncate' }>, checked: Checked): Promise<void> => {
+    if (step.kind === 'row' && checked === 'unique') await bypass.beginIndexes(step.table)
+    if (step.kind === 'row' && checked !== 'everything') await bypass.begin(step.table)
     const { rowCount } = await client.query(step.sql.text, [...step.sql.values])
     // The apply worker counts such a row as a conflict; here nobody else would notice that the node differs.
     if (step.kind === 'row' && rowCount !== 1) {
@@ -153,7 +166,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     }
   }
 
-  const run = async (step: Step, checked: boolean): Promise<void> => {
+  const run = async (step: Step, checked: Checked): Promise<void> => {
     if (step.kind === 'path') return setPath(step.path)
     if (step.kind === 'notification') {
       await client.query('SELECT allwrite.deliver($1, $2)', [...step.values])
@@ -165,7 +178,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
   }
 
   /** Runs a record's steps; true when a statement was among them. */
-  const applyRecord = async (record: WritesetRecord, checked: boolean): Promise<boolean> => {
+  const applyRecord = async (record: WritesetRecord, checked: Checked): Promise<boolean> => {
     await setPath(usualPath)
     let queue: Step[] = []
     let statements = false
@@ -192,7 +205,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     return statements
   }
 
-  const attempt = async (position: Position, records: readonly WritesetRecord[], checked: boolean): Promise<void> => {
+  const attempt = async (position: Position, records: readonly WritesetRecord[], checked: Checked): Promise<void> => {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
     try {
       for (const sql of applyPreamble) await client.query(sql)
@@ -222,13 +235,30 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
       // One statement, sent whole: an apply that begins now queues behind it.
       if (!applying) await client.query(sweepSql)
     },
+    async local(work) {
+      applying = true
+      try {
+        await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
+        try {
+          for (const sql of applyPreamble) await client.query(sql)
+          const result = await work(client)
+          await client.query('COMMIT')
+          return result
+        } catch (error) {
+          await client.query('ROLLBACK')
+          throw error
+        }
+      } finally {
+        applying = false
+      }
+    },
     async apply(position, records) {
       applying = true
       try {
-        await attempt(position, records, true)
+        await attempt(position, records, 'everything')
       } catch (error) {
         options.onRetry(position, error as Error)
-        await attempt(position, records, false)
+        await attempt(position, records, indexesMayRefuse(error) ? 'unique' : 'indexes')
       } finally {
         applying = false
       }

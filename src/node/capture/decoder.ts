@@ -76,6 +76,13 @@ export const isStatementTable = (relation: Relation): boolean =>
 export const isNotificationTable = (relation: Relation): boolean =>
   relation.schema === 'allwrite' && relation.name === 'notification'
 
+/**
+ * A row of it makes its record a barrier, by SQL, as a schema change is. Without a schema change's keys: the index that is begun
+ * there neither reads nor changes a row, so nobody's concurrent transaction loses to it.
+ */
+export const isConcurrentTable = (relation: Relation): boolean =>
+  relation.schema === 'allwrite' && relation.name === 'concurrent'
+
 /** Nonce, 64-bit transaction id, search_path in hexadecimal, and for SERIALIZABLE transactions the tables they read, as JSON. */
 const captureContent = /^(\S+) (\d{1,20})(?: x([0-9a-f]+))?(?: (\[.*\]))?$/
 

@@ -20,7 +20,7 @@ import {
 } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
 import { feedDependencies, holdsLocks, type Dependencies } from './dependencies.ts'
-import { isNotificationTable, isStatementTable, type StreamedTransaction } from './decoder.ts'
+import { isConcurrentTable, isNotificationTable, isStatementTable, type StreamedTransaction } from './decoder.ts'
 import { createHoistFinder, type Hoists } from './hoist.ts'
 import type { RecordKeys } from './keys.ts'
 
@@ -136,6 +136,7 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     keyed = true
     if (!isStatementTable(relation)) {
       empty = false
+      schemaChange ||= isConcurrentTable(relation)
       rows = true
       options.keys.row(relation, change)
       return out.add(message)

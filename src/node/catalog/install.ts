@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto'
 import { applySql } from './sql/apply.ts'
 import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
+import { concurrentSql } from './sql/concurrent.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
@@ -53,6 +54,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     applySql,
     ddlSql,
     captureSql,
+    concurrentSql,
     rowLocksSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,

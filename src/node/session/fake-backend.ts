@@ -40,6 +40,7 @@ const functions = {
   truncateRestarted: 4,
   currentSetting: 5,
   captureLocking: 6,
+  journalConcurrently: 7,
 }
 const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
 
@@ -200,6 +201,7 @@ export async function fakeSession(
       },
       committed: () => Promise.resolve(false),
       onSequenceExhausted: () => Promise.reject(new Error('none')),
+      buildResult: () => Promise.resolve({ notices: [] }),
       log: { warn: () => undefined, error: (_fields, text) => errors.push(text) },
       ...options,
     },

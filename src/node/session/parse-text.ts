@@ -42,6 +42,7 @@ export function sentText(core: Core, statement: ClassifiedStatement, text: strin
     case 'local':
     case 'copy_in':
     case 'journaled':
+    case 'concurrently':
     case 'write':
     default:
       return sendsWhole(statement, text) ? text : statement.text

@@ -18,6 +18,7 @@ import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from 
 import { batchBytesMax, batchTypes, collectBatch, ranBy, type Batch } from './batch.ts'
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
+import { changeIndexes } from './concurrent.ts'
 import { ClientGone, CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
@@ -31,9 +32,9 @@ import {
   afterwards,
   errorHook,
   hasAftermath,
-  isPlain,
   mayChangeWish,
   mayRetry,
+  mustWrap,
   needsBlock,
   newRange,
   note,
@@ -233,6 +234,12 @@ class BatchUnit {
       case 'rollback_to':
         if (this.#inWrap()) return this.#refuse(needsBlockError(statement.tag))
         break
+      case 'concurrently': {
+        const failed = segment.empty ? undefined : await this.#send(false)
+        const error = failed ? undefined : await changeIndexes(core, statement, first)
+        this.#executed = false
+        return error ? this.#refuse(error) : failed
+      }
       case undefined:
       case 'harmless':
       case 'empty':
@@ -245,11 +252,7 @@ class BatchUnit {
       default:
         break
     }
-    segment.needsWrap ||=
-      !isPlain(statement) &&
-      statement?.kind !== 'savepoint' &&
-      statement?.kind !== 'release' &&
-      statement?.kind !== 'rollback_to'
+    segment.needsWrap ||= mustWrap(statement)
     segment.runs.push(statement)
     if (statement?.kind === 'write' && statement.notice !== undefined) {
       core.out.push(noticeResponse({ severity: 'NOTICE', sqlState: '00000', message: statement.notice }))

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Socket } from 'node:net'
+import type { AllwriteError } from '../../core/errors.ts'
 import type { NodeGate } from './contract.ts'
 import type { ClassifiedQuery, SessionFacts } from './statement/contract.ts'
 
@@ -40,6 +41,16 @@ export interface SessionFunctions {
   readonly truncateRestarted: number
   /** `allwrite.journal_statement(secret text, statement text, context text)`. */
   readonly journalStatement: number
+  /** `allwrite.journal_concurrently(secret text, id text, request text) → text`: not NULL, why nothing is to be done. */
+  readonly journalConcurrently: number
+}
+
+/** An index change at this node came to its end. */
+export interface BuildResult {
+  readonly notices: readonly { readonly message: string; readonly sqlState: string }[]
+  readonly error?: AllwriteError
+  /** A failed build has left this index behind, invalid; its name, quoted. */
+  readonly left?: string
 }
 
 /** The few lines a session logs; pino's logger fits. */
@@ -75,6 +86,8 @@ export interface SessionOptions {
   readonly committed: (xid: string) => Promise<boolean>
   /** A sequence's leased range is used up (2200H): resolves when a new range is there. @throws if there can't be one */
   readonly onSequenceExhausted: (error: { readonly message: string; readonly detail?: string }) => Promise<void>
+  /** How the index change of this id, journaled after this call, comes out at this node. */
+  readonly buildResult: (id: string) => Promise<BuildResult>
   readonly log: SessionLog
   /** 0 ≤ x < 1; default Math.random. */
   readonly random?: () => number

@@ -46,6 +46,7 @@ export async function sessionServer(): Promise<SessionServer> {
     truncateRestarted: await oid('allwrite.truncate_restarted'),
     currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
     journalStatement: await oid('allwrite.journal_statement'),
+    journalConcurrently: 0,
   }
   const common = {
     functions,
@@ -56,6 +57,7 @@ export async function sessionServer(): Promise<SessionServer> {
     terminateBackend: () => Promise.resolve(),
     committed: () => Promise.resolve(false),
     onSequenceExhausted: () => Promise.reject(new Error('no range')),
+    buildResult: () => Promise.resolve({ notices: [] }),
     log: {
       warn: () => undefined,
       error: (fields: object, text: string) => {

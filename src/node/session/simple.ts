@@ -13,6 +13,7 @@ import { errorFrame, needsBlockError } from './answers.ts'
 import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
 import type { Answer, CycleOptions } from './channel.ts'
+import { changeIndexes } from './concurrent.ts'
 import { CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
@@ -29,9 +30,9 @@ import {
   guardText,
   hasAftermath,
   isControl,
-  isPlain,
   mayChangeWish,
   mayRetry,
+  mustWrap,
   needsBlock,
   newRange,
   note,
@@ -85,6 +86,7 @@ function isDirect(core: Core, statement: ClassifiedStatement): boolean {
     case 'rollback':
     case 'copy_in':
     case 'journaled':
+    case 'concurrently':
     case 'guard_setting':
     case 'invalid':
     case 'refused':
@@ -211,6 +213,11 @@ class QueryUnit {
         const refusal = guardRefusal(statement)
         if (refusal && core.state !== 'failed') return this.#refuse(refusal)
         return this.#send(index, statement)
+      }
+      case 'concurrently': {
+        if (core.state === 'failed') return this.#send(index, statement)
+        const error = await changeIndexes(core, statement, this.#statements.length === 1)
+        return error && this.#refuse(error)
       }
       case 'harmless':
       case 'empty':
@@ -388,11 +395,7 @@ class QueryUnit {
       if (isControl(statement)) break
       count++
       harmless &&= statement.kind === 'harmless' || statement.kind === 'empty'
-      wraps ||=
-        !isPlain(statement) &&
-        statement.kind !== 'savepoint' &&
-        statement.kind !== 'release' &&
-        statement.kind !== 'rollback_to'
+      wraps ||= mustWrap(statement)
     }
     // Settings among several statements are undone together in PostgreSQL.
     return wraps || (!harmless && (count > 1 || index > 0))

@@ -66,6 +66,13 @@ export const isPlain = (statement: ClassifiedStatement | undefined): boolean =>
     statement.kind === 'empty' ||
     statement.kind === 'guard_setting')
 
+/** Runs in a transaction of ours where there is none of the client's. */
+export const mustWrap = (statement: ClassifiedStatement | undefined): boolean =>
+  !isPlain(statement) &&
+  statement?.kind !== 'savepoint' &&
+  statement?.kind !== 'release' &&
+  statement?.kind !== 'rollback_to'
+
 /** PostgreSQL accepts it only in a transaction block of the client's own, or behind another statement of an implicit one. */
 export const needsBlock = (statement: ClassifiedStatement | undefined): statement is WriteStatement =>
   statement?.kind === 'write' &&
@@ -120,6 +127,7 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
     case 'begin':
     case 'commit':
     case 'rollback':
+    case 'concurrently':
     case 'savepoint':
     case 'release':
     case 'rollback_to':

@@ -71,7 +71,7 @@ BEGIN
       HINT = 'Supported: tables, indexes, views, types, functions, triggers, schemas, extensions, sequences, rules, policies and privileges.';
   END IF;
   IF tg_tag IN ('CREATE INDEX', 'DROP INDEX') AND current_query() ~* '\mindex\s+concurrently\M' THEN
-    RAISE EXCEPTION 'CONCURRENTLY is not supported in a cluster yet' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
+    RAISE EXCEPTION 'CONCURRENTLY is supported at top level only in a cluster' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
   END IF;
   IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND (context || current_query()) ~* '\mschema\M.*\mallwrite\M' THEN
     RAISE EXCEPTION 'schema allwrite belongs to the cluster' USING ERRCODE = '0A000', HINT = 'Leave it as it is.';

@@ -41,6 +41,18 @@ CREATE TABLE IF NOT EXISTS allwrite.lineage (
   incarnation bigint NOT NULL
 );
 
+-- Index changes of several transactions: at its position each node begins one and removes its row (index-builds.ts). The row travels.
+CREATE TABLE IF NOT EXISTS allwrite.concurrent (
+  id uuid PRIMARY KEY,
+  kind text NOT NULL CHECK (kind IN ('create', 'drop')),
+  statement text NOT NULL,
+  schema_name text NOT NULL,
+  table_name text NOT NULL,
+  index_name text NOT NULL,
+  role text NOT NULL,
+  settings jsonb NOT NULL
+);
+
 -- next: the first value that no node has leased yet. epoch: raised when numbering starts over; voids older leases.
 -- shares: the last change of this row came with DDL and left a block for each of nodes 1..shares, the last of them ending
 -- before "next", home's first; 0: it was something else. block: values in each share, or in the last lease.

@@ -15,6 +15,7 @@ import { isHarmlessQuery, isTransparent } from './harmless.ts'
 import { classifyNotify, hiddenNotify } from './notify.ts'
 import { parse, replaceBytes, some, tokens } from './parser.ts'
 import type { Piece } from './parser.ts'
+import { classifyCreate, classifyDrop, withoutConcurrently } from './concurrent.ts'
 import { refusal, refuse } from './refused.ts'
 import { withoutPlaintext } from './roles.ts'
 import type { RandomBytes } from './roles.ts'
@@ -72,6 +73,10 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
     case 'ListenStmt':
     case 'UnlistenStmt':
       return { kind: 'local', text: source, tag, offset }
+    case 'IndexStmt':
+      return body['concurrent'] === true ? classifyIndex(piece, deps) : classifyWrite(piece, tag, deps)
+    case 'DropStmt':
+      return body['concurrent'] === true ? classifyDrop(piece) : classifyWrite(piece, tag, deps)
     case 'DiscardStmt':
       return { kind: 'local', text: source, tag, offset, discard: discardTarget(body) }
     case 'CreateRoleStmt':
@@ -124,6 +129,23 @@ function discardTarget(body: Tree): NonNullable<LocalStatement['discard']> {
     default:
       return 'all'
   }
+}
+
+/**
+ * A unique index decides which rows may be, and gives certification keys: it can only come at one position everywhere. So it is built
+ * like any other, while nobody writes the table.
+ */
+function classifyIndex(piece: Piece, deps: ClassifyDeps): ClassifiedStatement {
+  if (piece.body['unique'] !== true) return classifyCreate(piece)
+  const plain = withoutConcurrently(piece)
+  const parsed = plain === undefined ? undefined : parse(plain)
+  const [only] = parsed?.kind === 'statements' ? parsed.pieces : []
+  if (only === undefined || only.body['concurrent'] === true)
+    return refuse(piece.source, 'CREATE INDEX', piece.offset, 'this form of CREATE UNIQUE INDEX CONCURRENTLY')
+  const statement = classifyWrite({ ...only, offset: piece.offset }, 'CREATE INDEX', deps)
+  return statement.kind === 'write'
+    ? { ...statement, notice: 'CONCURRENTLY is ignored: a unique index comes into force at all nodes at once' }
+    : statement
 }
 
 function classifyRole(piece: Piece, tag: string, deps: ClassifyDeps): ClassifiedStatement {

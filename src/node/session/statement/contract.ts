@@ -145,6 +145,26 @@ export interface JournaledStatement extends Common {
   readonly kind: 'journaled'
 }
 
+/** What is journaled of an index change in several transactions; `allwrite.journal_concurrently` reads it as JSON. */
+export interface ConcurrentRequest {
+  readonly kind: 'create' | 'drop'
+  /** Of the table, or of the index to drop. */
+  readonly schema?: string
+  readonly name: string
+  readonly missingOk?: boolean
+  /** The new index's name; absent: chosen from `columns`, and written between `statement` and `tail`. */
+  readonly index?: string
+  readonly columns?: readonly string[]
+  readonly statement: string
+  readonly tail?: string
+}
+
+/** CREATE or DROP INDEX CONCURRENTLY: never sent as it is; only outside a transaction block. */
+export interface ConcurrentStatement extends Common {
+  readonly kind: 'concurrently'
+  readonly request: ConcurrentRequest
+}
+
 export interface WriteStatement extends Common {
   readonly kind: 'write'
   /**
@@ -205,6 +225,7 @@ export type ClassifiedStatement =
   | LocalStatement
   | CopyInStatement
   | JournaledStatement
+  | ConcurrentStatement
   | WriteStatement
   | RefusedStatement
 

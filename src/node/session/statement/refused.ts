@@ -89,12 +89,7 @@ export function refusal(
   const no = (feature: string, explanation?: Explanation): RefusedStatement =>
     refuse(source, tag, offset, feature, explanation)
   switch (type) {
-    case 'IndexStmt':
-      return body['concurrent'] === true ? no('CREATE INDEX CONCURRENTLY', concurrently) : undefined
-    case 'ReindexStmt':
-      return optionOn(body['params'], 'concurrently') ? no('REINDEX CONCURRENTLY', concurrently) : undefined
     case 'DropStmt': {
-      if (body['concurrent'] === true) return no('DROP INDEX CONCURRENTLY', concurrently)
       const object = refusedObjects[text(body['removeType']) ?? '']
       return object === undefined ? undefined : no(`DROP ${object}`)
     }

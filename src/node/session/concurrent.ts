@@ -1,0 +1,109 @@
+/**
+ * CREATE and DROP INDEX CONCURRENTLY of a client: journaled as a row in a transaction of ours, then waited for until this node has
+ * done it (index-builds.ts). Meanwhile the backend is in no transaction, so that nothing waits for it.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import { AllwriteError } from '../../core/errors.ts'
+import { noticeResponse, type ErrorFields } from '../../wire/pgwire/errors.ts'
+import { commandComplete } from '../../wire/pgwire/messages.ts'
+import { conflictError } from './answers.ts'
+import type { Core } from './core.ts'
+import { retriesMax } from './retry.ts'
+import type { BuildResult } from './session-options.ts'
+import type { ConcurrentStatement } from './statement/contract.ts'
+
+const errorOf = ({ message, sqlState, detail, hint }: ErrorFields): AllwriteError =>
+  new AllwriteError('postgres', message, {
+    sqlState,
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? {} : { hint }),
+  })
+
+const cancelled = (): AllwriteError =>
+  new AllwriteError('cancelled', 'canceling statement due to user request', {
+    detail: 'What is in the journal goes on at all nodes.',
+  })
+
+/**
+ * Runs it to its answer, which is given here if it succeeds; an error is the caller's to tell, and to roll back for.
+ * @param alone nothing else runs in its implicit transaction
+ */
+export async function changeIndexes(
+  core: Core,
+  statement: ConcurrentStatement,
+  alone: boolean,
+): Promise<AllwriteError | undefined> {
+  if (!alone || core.state === 'client') {
+    const text = `${statement.tag} CONCURRENTLY cannot run inside a transaction block`
+    return new AllwriteError('protocol', text, { sqlState: '25001' })
+  }
+  const journaled = await journal(core, statement)
+  if (journaled instanceof AllwriteError) return journaled
+  const result = typeof journaled === 'string' ? skipped(journaled) : await settled(core, journaled)
+  if (result instanceof AllwriteError) return result
+  for (const notice of result.notices) core.out.push(noticeResponse({ severity: 'NOTICE', ...notice }))
+  if (result.left !== undefined) await dropLeft(core, result.left)
+  if (result.error) return result.error
+  core.out.push(commandComplete(statement.tag))
+  core.channel.undefer()
+  return undefined
+}
+
+const skipped = (message: string): BuildResult => ({ notices: [{ message, sqlState: '00000' }] })
+
+/** A text: nothing is to be done. */
+async function journal(
+  core: Core,
+  { request }: ConcurrentStatement,
+): Promise<AllwriteError | string | { readonly result: Promise<BuildResult> }> {
+  const { functions, journalSecret, gate } = core.options
+  const id = randomUUID()
+  const result = core.options.buildResult(id)
+  for (let tries = 1; ; tries++) {
+    if (core.state === 'idle') await core.wrap()
+    else core.touch()
+    const { error, value } = await core.call(functions.journalConcurrently, [
+      journalSecret,
+      id,
+      JSON.stringify(request),
+    ])
+    if (error) return errorOf(error)
+    if (typeof value === 'string') {
+      await core.rollbackWrap()
+      return value
+    }
+    const failure = await core.end()
+    if (!failure) return { result }
+    if (failure.kind === 'error') return errorOf(failure.fields)
+    if (tries >= retriesMax) return conflictError(failure.conflict)
+    if (failure.conflict.position !== undefined) await gate.whenApplied(failure.conflict.position)
+  }
+}
+
+/** Waits for this node's own end of it, or for the client's cancel. */
+async function settled(
+  core: Core,
+  { result }: { readonly result: Promise<BuildResult> },
+): Promise<BuildResult | AllwriteError> {
+  const cancel = new Promise<'cancelled'>((resolve) => {
+    core.onCancel = () => resolve('cancelled')
+  })
+  // What came before its answer may be shown now: the client may wait for long.
+  core.out.flush()
+  const outcome = await Promise.race([result, cancel]).finally(() => {
+    core.onCancel = undefined
+  })
+  core.assertWanted()
+  return outcome === 'cancelled' ? cancelled() : outcome
+}
+
+/** The build failed here for what the rows are: the index, not valid, goes from all nodes. If that fails it stays, as in PostgreSQL. */
+async function dropLeft(core: Core, index: string): Promise<void> {
+  await core.wrap()
+  core.work.unseen = true
+  const { error } = await core.hidden(`DROP INDEX IF EXISTS ${index}`)
+  if (error) await core.rollbackWrap()
+  else await core.end()
+}
