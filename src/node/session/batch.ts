@@ -84,3 +84,6 @@ export async function collectBatch(core: Core, first: ClientFrame): Promise<Batc
     frame = next
   }
 }
+
+/** In a wrap of ours the client's BEGIN finds a transaction, which it must not hear of. */
+export const isSecondBegin = (fields: { readonly sqlState: string }): boolean => fields.sqlState === '25001'

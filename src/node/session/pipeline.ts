@@ -15,7 +15,7 @@ import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
 import { commandComplete, readBind, readExecute, readParse, readTarget } from '../../wire/pgwire/messages.ts'
 import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from './answers.ts'
-import { batchBytesMax, batchTypes, collectBatch, ranBy, type Batch } from './batch.ts'
+import { batchBytesMax, batchTypes, collectBatch, ranBy, type Batch, isSecondBegin } from './batch.ts'
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
 import { changeIndexes } from './concurrent.ts'
@@ -496,5 +496,3 @@ class BatchUnit {
     return unanswered
   }
 }
-
-const isSecondBegin = (fields: { readonly sqlState: string }): boolean => fields.sqlState === '25001'
