@@ -86,6 +86,18 @@ export const mutants: readonly Mutant[] = [
     caughtBy: brokenModel,
   },
   {
+    name: 'transactions that notify are applied as one',
+    file: 'node/order/executor.js',
+    original: 'if (notifying && notified)',
+    replacement: 'if (false)',
+    caughtBy: {
+      kind: 'test',
+      file: 'node/order/executor.test.js',
+      test: 'one record of an apply transaction notifies at most',
+      says: /deep-equal/,
+    },
+  },
+  {
     name: 'one node skips a writeset now and then',
     file: 'node/order/judge.js',
     original: "if (verdict.kind === 'commit')",
