@@ -29,6 +29,8 @@ const seenEveryMs = 3
 /** Between two rounds of mending while there is something to mend, and without a reason, ms. */
 const mendEveryMs = 500
 const mendIdleMs = 30_000
+/** A build looks for deadlocks long before a client does (PostgreSQL's default is 1 s): who looks first is who loses. */
+const deadlockMs = 10
 /** Before what was interrupted at its position is begun again, ms. */
 const againMs = 20
 
@@ -164,8 +166,10 @@ export const createIndexBuilds = (options: IndexBuildsOptions): IndexBuilds => {
     try {
       client = await options.connect()
       client.on('notice', ({ message, code }) => notices.push({ message: message ?? '', sqlState: code ?? '00000' }))
+      // A client that needs the table's lock, whose transaction the build waits for: the build gives way, and is mended.
       await client.query(
-        `SET session_replication_role = replica; SET default_transaction_read_only = off; SET search_path = pg_catalog`,
+        `SET session_replication_role = replica; SET default_transaction_read_only = off; SET search_path = pg_catalog;
+         SET deadlock_timeout = '${deadlockMs}ms'`,
       )
       const { rows } = await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')
       if (row !== undefined) await become(client, row)
