@@ -116,8 +116,12 @@ const poison: readonly (readonly [name: string, setUp: readonly string[], use: r
       `alter database postgres set default_tablespace = 'nowhere'`,
       `alter database postgres set datestyle = 'German'`,
       `alter database postgres set event_triggers = off`,
+      'create table public.p7 (id int primary key, at date)',
+      `insert into public.p7 values (1, '2026-01-02')`,
+      // Sessions that begin now, the comparison's too, would have a millisecond for each statement.
+      'alter database postgres reset all',
     ],
-    ['create table public.p7 (id int primary key, at date)', `insert into public.p7 values (1, '2026-01-02')`],
+    [`update public.p7 set at = '2026-01-03'`],
   ],
   [
     'ALTER DATABASE … RESET ALL',
