@@ -122,7 +122,7 @@ try {
       // The node that came back has what the others have, and its first writes are over.
       await delay(700)
       console.error(
-        `${fault} ${trial + 1}/${trials}: n${victim}, its client was served after ${servedMs.toFixed(0)} ms`,
+        `${fault} ${trial + 1}/${trials}: n${victim}, its client was served after ${servedMs?.toFixed(0) ?? '–'} ms`,
       )
     }
     over.abort()
