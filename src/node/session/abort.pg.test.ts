@@ -250,6 +250,43 @@ describe('brute force', () => {
     assert.deepEqual(await say(bindPlain('', 'r'), execute('')), ['2', 'C "ROLLBACK\\u0000"', 'Z "I"'])
   })
 
+  test('a schema change committed from the journal leaves the session what it was, or ends it', async () => {
+    const [, database] = await cluster.twins('state')
+    const gate = new TestGate()
+    const away = async (before: string, ...inside: string[]): Promise<string[]> => {
+      await using through = await cluster.ours(database, gate)
+      await through.client.query(before)
+      gate.plans.push(async ({ participant }) => {
+        await participant.abort(conflict)
+        assert.equal(await participant.commit(), false)
+        return { kind: 'committed', position: position(9), local: false }
+      })
+      for (const text of ['begin', ...inside]) await through.client.query(text)
+      return [...(await through.client.query('commit')), ...(await through.client.query('select 1'))]
+    }
+    const told = (answers: string[]): string[] =>
+      answers.filter((answer) => /^[EC]/.test(answer)).map((answer) => answer.slice(0, 8))
+    const [lives, ends] = [
+      ['C "COMMIT', 'C "SELECT'],
+      ['C "COMMIT', 'E C57P01'],
+    ].map((words) => words.map((word) => word.slice(0, 8)))
+    // A setting with a dot in its name shows nowhere, and the database has a function that sets one.
+    await using direct = await cluster.ours(database, new TestGate())
+    await direct.client.query(
+      `create function public.sets() returns text language sql as $$ select set_config('a.b', 'c', false) $$`,
+    )
+    assert.deepEqual(told(await away('', 'alter table t rename to t2')), ends)
+    await direct.client.query('drop function public.sets')
+    assert.deepEqual(told(await away('', 'alter table t rename to t2')), lives)
+    assert.deepEqual(told(await away('', 'create table u (id int)', 'create index on u (id)')), lives)
+    assert.deepEqual(told(await away('', 'alter table t rename to t2', 'create temp table mine (v text)')), ends)
+    assert.deepEqual(told(await away('create temp table mine (v int)', 'alter table mine add w int')), ends)
+    assert.deepEqual(told(await away('create temp table mine (v int)', 'alter table t rename to t2')), lives)
+    await direct.client.query(`create function quiet() returns int language plpgsql as $$ begin
+      create temp table if not exists seen (id int); return 1; end $$`)
+    assert.deepEqual(told(await away('', 'alter table t add column n int default quiet()')), ends)
+  })
+
   test('AND CHAIN goes on in a new transaction though the first was committed from the journal', async () => {
     const gate = new TestGate()
     await using through = await open(gate)

@@ -51,6 +51,14 @@ interface Ahead {
   readonly answer: Promise<Answer>
 }
 
+/** The answers of the capture call, and of what was asked for before it: unseen writes, the session's state, constraints. */
+type Checks = readonly [
+  capture: Answer,
+  unseen?: Answer | undefined,
+  state?: Answer | undefined,
+  constraints?: Answer | undefined,
+]
+
 export class Ending {
   readonly #core: Core
   /** A COMMIT is on its way: an abort leaves no failed transaction behind. */
@@ -63,6 +71,8 @@ export class Ending {
   /** Set while submitted: the transaction's xid, the COMMIT to send, and who has ended it: true = committed here. */
   #xid = ''
   #commitText = 'COMMIT'
+  /** The session's state just before the submission, of a transaction that changed the schema (`session_state()`). */
+  #state: Answer['value']
   #ended: Promise<boolean> | undefined
   /** The capture call that went out together with the only statement of its transaction. */
   #ahead: Ahead | undefined
@@ -131,10 +141,10 @@ export class Ending {
       this.#ahead = undefined
       nonce = ahead?.nonce ?? gate.captureNonce()
       if (ahead) this.#late = ahead.late
-      const [constraints, unseen, capture] = ahead
-        ? [undefined, undefined, await ahead.answer]
-        : await this.#sendChecks(nonce)
-      const failed = [constraints, unseen, capture].find((answer) => answer?.error)
+      const checks: Checks = ahead ? [await ahead.answer] : await this.#sendChecks(nonce)
+      const [capture, unseen, state] = checks
+      this.#state = state?.value
+      const failed = checks.findLast((answer) => answer?.error)
       if (failed?.error && failed.errorFrame)
         return await this.#fail({ kind: 'error', frame: failed.errorFrame, fields: failed.error })
       if (typeof unseen?.value === 'string') return await this.#fail(failureOf(unseenError(unseen.value)))
@@ -190,16 +200,18 @@ export class Ending {
   }
 
   /** All in one write; after an error the later ones fail too. `late` is sampled before the capture call is sent. */
-  async #sendChecks(nonce: string): Promise<readonly [Answer | undefined, Answer | undefined, Answer]> {
+  async #sendChecks(nonce: string): Promise<Checks> {
     const core = this.#core
     const { gate, functions, hasDeferrable } = core.options
     core.channel.cork()
     const constraints = hasDeferrable() ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
     const unseen = core.work.unseen ? core.call(functions.unseenWrites, []) : undefined
+    const { ddl, sessionState } = core.work
+    const state = ddl && !sessionState ? core.call(functions.sessionState, []) : undefined
     this.#late = gate.applied()
     const capture = this.#callCapture(nonce)
     core.channel.uncork()
-    return Promise.all([constraints, unseen, capture])
+    return Promise.all([capture, unseen, state, constraints])
   }
 
   #callCapture(nonce: string): Promise<Answer> {
@@ -324,7 +336,7 @@ export class Ending {
     if (outcome.kind === 'committed') {
       core.wish.ended(true)
       core.follow('ended')
-      if (!here && (work.sessionState || core.brute.killedFor)) core.stateLost = true
+      if (!here) core.stateLost = core.brute.killedFor !== undefined || (await this.#lostState(work))
       if (chain && !core.channel.lost && !core.stateLost) await this.#openChained(work.begin, here)
       return undefined
     }
@@ -332,6 +344,18 @@ export class Ending {
     core.follow('ended')
     if (outcome.kind === 'aborted') return { kind: 'conflict', conflict: outcome.conflict }
     return failureOf(AllwriteError.from(outcome.error))
+  }
+
+  /** Whether the rollback of a transaction that is committed elsewhere took more than its data. */
+  async #lostState(work: Work): Promise<boolean> {
+    const core = this.#core
+    if (work.sessionState || core.channel.lost) return work.sessionState
+    if (!work.ddl) return false
+    // Its functions may have changed settings, or left temporary tables; the rest of it is where it was left.
+
+    if (typeof this.#state !== 'string') return true
+    const { value } = await core.call(core.options.functions.sessionState, [])
+    return value !== this.#state
   }
 }
 

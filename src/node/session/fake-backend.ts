@@ -41,6 +41,7 @@ const functions = {
   currentSetting: 5,
   captureLocking: 6,
   journalConcurrently: 7,
+  sessionState: 8,
 }
 const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
 

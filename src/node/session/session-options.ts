@@ -35,6 +35,8 @@ export interface SessionFunctions {
   readonly captureLocking: number
   /** `allwrite.unseen_writes() → text`: names a write that the stream does not show, else NULL. */
   readonly unseenWrites: number
+  /** `allwrite.session_state() → text`: a digest of what a rollback would take from the session; NULL: not known. */
+  readonly sessionState: number
   /** `current_setting(name text, missing_ok boolean) → text`, PostgreSQL's own. */
   readonly currentSetting: number
   /** `allwrite.truncate_restarted() → void`: makes the restarts of TRUNCATE ... RESTART IDENTITY those of the cluster. */

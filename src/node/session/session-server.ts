@@ -4,6 +4,7 @@
  * @module
  */
 import assert from 'node:assert/strict'
+import { sessionStateSql } from '../catalog/sql/session-state.ts'
 import { query } from '../../wire/pgwire/messages.ts'
 import {
   bareClient,
@@ -43,6 +44,7 @@ export async function sessionServer(): Promise<SessionServer> {
     capture: await oid('allwrite.capture'),
     captureLocking: await oid('allwrite.capture_locking'),
     unseenWrites: await oid('allwrite.unseen_writes'),
+    sessionState: await oid('allwrite.session_state'),
     truncateRestarted: await oid('allwrite.truncate_restarted'),
     currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
     journalStatement: await oid('allwrite.journal_statement'),
@@ -91,6 +93,7 @@ CREATE FUNCTION allwrite.capture(nonce text) RETURNS text LANGUAGE plpgsql AS $$
 CREATE FUNCTION allwrite.capture_locking(secret text, nonce text, since pg_lsn) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
   RETURN pg_current_xact_id_if_assigned()::text || ' ' || CASE WHEN current_setting('transaction_isolation') = 'read committed' THEN ' rc' ELSE '' END; END $$;
 CREATE FUNCTION allwrite.unseen_writes() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN current_setting('test.unseen', true); END $$;
+${sessionStateSql}
 CREATE FUNCTION allwrite.journal_statement(secret text, statement text, tables text) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN IF secret <> 'secret' THEN RAISE EXCEPTION 'no'; END IF; INSERT INTO journaled VALUES (statement); END $$;
 CREATE TABLE journaled (statement text);

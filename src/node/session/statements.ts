@@ -140,10 +140,13 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
 
 function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: 'write' }>): void {
   const { work } = core
-  if (statement.ddl) work.unseen = true
-  if (statement.ddl) core.schemaChange = true
+  if (statement.ddl) {
+    work.unseen = true
+    work.ddl = true
+    core.schemaChange = true
+  }
   noteCode(core, statement)
-  if (statement.opaque || statement.ddl || statement.holdCursor || statement.createsTemp) work.sessionState = true
+  if (statement.opaque || statement.holdCursor) work.sessionState = true
   core.temporaryObjects ||= statement.createsTemp
   const changed = statement.prepare ?? statement.deallocate
   if (!changed) return

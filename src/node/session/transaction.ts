@@ -96,6 +96,8 @@ export interface Work {
   unseen: boolean
   /** Rows or tables may be locked that are not written. */
   mayLock: boolean
+  /** It changed the schema. */
+  ddl: boolean
   /** It changed the session (SET, temporary tables, cursors …): lost where it is committed from the journal. */
   sessionState: boolean
   /** How the client began it; opens the failed transaction after a conflict. */
@@ -108,6 +110,7 @@ export const freshWork = (begin: string): Work => ({
   since: 0n,
   unseen: false,
   mayLock: false,
+  ddl: false,
   sessionState: false,
   begin,
 })
