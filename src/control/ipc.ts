@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Pin } from '../proxy/index.ts'
 import { fieldsOf } from './json.ts'
 
 const agentStates = ['starting', 'catching_up', 'serving', 'inconsistent', 'stopping'] as const
@@ -24,9 +25,18 @@ export interface AgentStatus {
   /** For how long its PostgreSQL has not answered it, ms. */
   readonly serverSilentMs: number
   readonly note?: string
+  /** The writer of pinned endpoints, as of `position`; epoch 0: none. */
+  readonly pinned: Pin
+  readonly counts: NodeCounts
 }
 
-/** Child → supervisor. The journal and the endpoint send `ready` only, without `postgresPid`. */
+/** Since the agent began. */
+export interface NodeCounts {
+  readonly committed: number
+  readonly conflicts: readonly { readonly table: string; readonly reason: string; readonly count: number }[]
+}
+
+/** Child → supervisor. The journal and the proxy send `ready` only, without `postgresPid`. */
 export type ChildMessage =
   /** `joining`: its start takes as long as its data, or the journal, are large. */
   | { readonly type: 'progress'; readonly text: string; readonly joining: boolean }
@@ -43,18 +53,10 @@ export interface StopMessage {
   readonly drainMs: number
 }
 
-/** Supervisor → endpoint: all nodes, at every change. */
-export interface NodesMessage {
-  readonly type: 'nodes'
-  readonly nodes: readonly {
-    readonly id: number
-    readonly host: string
-    readonly port: number
-    /** Takes new connections. */
-    readonly serving: boolean
-    /** False: its agent is gone or silent; its connections are dead. */
-    readonly alive: boolean
-  }[]
+/** Supervisor → agent: its sessions are to go elsewhere, or may come again. */
+export interface DrainMessage {
+  readonly type: 'drain'
+  readonly wanted: boolean
 }
 
 export const statusEveryMs = 250
@@ -88,6 +90,8 @@ export function parseChildMessage(value: unknown): ChildMessage | undefined {
         sessions: wholeNumber(fields['sessions']) ?? 0,
         serverSilentMs: wholeNumber(fields['serverSilentMs']) ?? 0,
         ...(typeof fields['note'] === 'string' ? { note: fields['note'] } : {}),
+        pinned: parsePin(fields['pinned']),
+        counts: parseCounts(fields['counts']),
       }
     }
     default:
@@ -101,21 +105,23 @@ export function parseStopMessage(value: unknown): StopMessage | undefined {
   return type === 'stop' ? { type, drainMs: wholeNumber(drainMs) ?? 0 } : undefined
 }
 
-/** The endpoint's view of a message; undefined for what is none. */
-export function parseNodesMessage(value: unknown): NodesMessage | undefined {
-  const { type, nodes } = fieldsOf(value)
-  if (type !== 'nodes' || !Array.isArray(nodes)) return undefined
+export function parseDrainMessage(value: unknown): DrainMessage | undefined {
+  const { type, wanted } = fieldsOf(value)
+  return type === 'drain' ? { type, wanted: wanted === true } : undefined
+}
+
+function parsePin(value: unknown): Pin {
+  const fields = fieldsOf(value)
+  return { epoch: wholeNumber(fields['epoch']) ?? 0, node: wholeNumber(fields['node']) ?? 0 }
+}
+
+function parseCounts(value: unknown): NodeCounts {
+  const { committed, conflicts } = fieldsOf(value)
   return {
-    type,
-    nodes: nodes.map((node: unknown) => {
-      const fields = fieldsOf(node)
-      return {
-        id: wholeNumber(fields['id']) ?? 0,
-        host: String(fields['host']),
-        port: wholeNumber(fields['port']) ?? 0,
-        serving: fields['serving'] === true,
-        alive: fields['alive'] === true,
-      }
+    committed: wholeNumber(committed) ?? 0,
+    conflicts: (Array.isArray(conflicts) ? conflicts : []).map((conflict: unknown) => {
+      const { table, reason, count } = fieldsOf(conflict)
+      return { table: String(table), reason: String(reason), count: wholeNumber(count) ?? 0 }
     }),
   }
 }

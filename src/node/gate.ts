@@ -14,7 +14,7 @@ import { processActivity } from '../postgres/index.ts'
 import { createPauseWatch } from './pause-watch.ts'
 import { createServerWatch, silentMs, type Probe, type ServerWatch } from './server-watch.ts'
 import type { NodeGate } from './session/contract.ts'
-import type { Submissions } from './submissions.ts'
+import type { Counts, Submissions } from './submissions.ts'
 import type { TurnTaking } from './turns.ts'
 
 /** After a pause, until the journal is asked again how far it has gone, ms. */
@@ -34,6 +34,7 @@ export interface GateOptions {
 }
 
 export interface Gate extends NodeGate {
+  readonly counts: Counts
   readonly serverWatch: ServerWatch
   /** Sets what is done when the server has been silent for so long that its sessions are given up. */
   onHung(listener: () => void): void
@@ -80,6 +81,9 @@ export const createGate = (options: GateOptions): Gate => {
     catchUp,
     get paused() {
       return pauseWatch.paused || serverWatch.silentMs >= silentMs
+    },
+    get counts() {
+      return submissions.counts
     },
     walPassed: () => capture.passed,
     captureNonce: () => capture.nonce(),

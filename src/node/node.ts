@@ -63,6 +63,7 @@ import {
   nothingHarmless,
   type StatementClassifier,
 } from './session/statement/index.ts'
+import { createPinChanges, type PinChanges } from './pin-changes.ts'
 import { prepareDatabase } from './prepare-database.ts'
 import { createServerProbes } from './server-probes.ts'
 import { createSubmissions } from './submissions.ts'
@@ -114,6 +115,7 @@ export interface RunningNode {
   readonly schema: SchemaCache
   readonly builds: IndexBuilds
   readonly inspector: Awaited<ReturnType<typeof createInspector>>
+  readonly pinChanges: PinChanges
   readonly status: () => NodeStatus
   /** Serves from now on: what must be there before the first session is. */
   open(): void
@@ -254,6 +256,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     after: callLater,
     onReleased: (tables, ms) => log.info({ tables, ms: Math.round(ms) }, 'a schema change had its turn'),
   })
+  const pinChanges = createPinChanges(schema.tableHash('allwrite.pinned'))
   const chunks = createChunkTracker()
   const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const readChunks = (record: WritesetRecord) => {
@@ -412,6 +415,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       groups,
       push: (judged) => {
         turns.see(judged)
+        pinChanges.see(judged)
         return executor.push(judged)
       },
       onEntry: (at, entry) => {
@@ -465,6 +469,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     schema,
     builds,
     inspector,
+    pinChanges,
     status: () => ({
       state: state === 'serving' && gate.paused ? 'catching_up' : state,
       position: tracker.applied,

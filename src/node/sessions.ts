@@ -10,6 +10,7 @@ import type { NodeId } from '../core/ids.ts'
 import { xid as toXid } from '../core/ids.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { exhaustedSequence, pollIntervalMs, createSequenceLeaser } from './catalog/sequences.ts'
+import { createPinned, type Pinned } from './pinned.ts'
 import { createInternalTransactions } from './internal-transaction.ts'
 import type { RunningNode } from './node.ts'
 import type { NodeLog } from './told.ts'
@@ -18,6 +19,7 @@ import type { RoleRecord } from './session/authenticate.ts'
 import { createCancelRegistry, passCancel } from './session/cancel.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
+import { forReader, readerRestriction } from './session/reader.ts'
 import { runSession, type Session, type SessionFunctions } from './session/session.ts'
 import { openTlsSource } from './session/tls.ts'
 
@@ -32,17 +34,23 @@ export interface SessionsOptions {
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   readonly log: NodeLog
   readonly now: () => number
+  /** Takes a connection that speaks HTTP. */
+  readonly onHttp: (socket: Socket) => void
   /** A connection of the node's own was lost. */
   readonly onFatal: (error: Error) => void
 }
 
 export interface Sessions {
   readonly count: number
+  readonly pinned: Pick<Pinned, 'current' | 'take'>
   /**
    * Ends each session as soon as it is in no transaction (57P01), and new ones at once: the endpoints choose this node no more, who
    * comes has not been told yet. Resolves when none is left, or after `withinMs`.
    */
   drain(withinMs: number): Promise<void>
+  /** As {@link drain}, for as long as wanted: who comes later is refused (57P03). */
+  setDraining(wanted: boolean): void
+  readonly draining: boolean
   /** Stops accepting, ends sessions after their running transaction's end, waits a bounded time. */
   close(): Promise<void>
 }
@@ -117,17 +125,36 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     if (running.gate.serving) void poll()
   }, pollIntervalMs)
 
+  const pinClient = await running.server.connect('pinned')
+  await pinClient.query('SET default_transaction_read_only = off')
+  await pinClient.query(`SET lock_timeout = '2s'`)
+  const pinPid = Number((await queryOf(pinClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid'])
+  const pinned = await createPinned({
+    node: options.node,
+    query: roles,
+    internal: createInternalTransactions(pinClient, pinPid, running.gate),
+    changes: running.pinChanges,
+    gate: running.gate,
+    onFatal: options.onFatal,
+  })
+
   const functions = await functionsOf(grantClient)
   const sessions = new Map<Session, Socket>()
   let draining = false
+  /** The endpoints have had the time to hear of it. */
+  let refusing = false
+  let refuseLater: NodeJS.Timeout | undefined
   /** Told when the last session ends. */
   let onEmpty: () => void = () => undefined
   const onSession = (start: SessionStart): void => {
+    const restriction = start.reader ? readerRestriction : start.stay?.restriction
+    const classify = running.classifier.classify.bind(running.classifier)
     const session = runSession(
       { ...start, consistencyUnknown: true },
       {
         gate: running.gate,
-        classify: (text, facts) => running.classifier.classify(text, facts),
+        ...(restriction === undefined ? {} : { restriction }),
+        classify: start.reader ? (text, facts) => forReader(classify(text, facts), text) : classify,
         catalogState: () => running.classifier.state,
         functions,
         journalSecret: options.agentSecret,
@@ -154,6 +181,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       sessions.delete(session)
       if (sessions.size === 0) onEmpty()
     })
+    start.stay?.onOver(() => session.end())
     if (draining) session.leave()
   }
   // As if they had left: what is submitted goes its way, everything else is rolled back when the server goes on.
@@ -165,13 +193,19 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     host: options.host,
     port: options.port,
     sessionsMax: options.sessionsMax,
-    gate: running.gate,
+    gate: {
+      get serving() {
+        return running.gate.serving && !refusing
+      },
+    },
     lookupRole,
     socketPath: running.server.socketPath,
     database: options.database,
     reservedRoles: new Set([agentRole]),
     mockSecret: createHash('sha256').update(`mock ${options.agentSecret}`).digest(),
     cancels: createCancelRegistry(options.node),
+    enterPinned: (binding) => pinned.enter(binding),
+    onHttp: options.onHttp,
     ...(options.tls === undefined
       ? {}
       : {
@@ -186,6 +220,18 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     get count() {
       return sessions.size
     },
+    pinned,
+    get draining() {
+      return draining
+    },
+    setDraining(wanted) {
+      clearTimeout(refuseLater)
+      draining = wanted
+      refusing = false
+      if (!wanted) return
+      for (const session of sessions.keys()) session.leave()
+      refuseLater = setTimeout(() => (refusing = true), drainMsMin)
+    },
     async drain(withinMs) {
       draining = true
       for (const session of sessions.keys()) session.leave()
@@ -198,6 +244,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     },
     async close() {
       clearInterval(pollTimer)
+      clearTimeout(refuseLater)
       await listener.close()
       for (const session of sessions.keys()) session.end()
       const all = Promise.all([...sessions.keys()].map((session) => session.closed))

@@ -36,7 +36,18 @@ export interface SubmissionsOptions {
   readonly stillOpen: (backendPid: number, xid: bigint) => Promise<boolean>
 }
 
+/** What became of this node's transactions since its agent began; each number only grows. */
+export interface Counts {
+  readonly committed: number
+  /** By table as the client is told it, and reason; beyond {@link countedTablesMax} tables, under `other`. */
+  readonly conflicts: readonly { readonly table: string; readonly reason: Conflict['reason']; readonly count: number }[]
+}
+
+/** A metric's labels must not grow with the schema. */
+const countedTablesMax = 500
+
 export interface Submissions {
+  readonly counts: Counts
   submit(submission: Submission): Promise<Outcome>
   register(participant: Participant): () => void
   /** Rolls a session back; undefined when the pid is none of ours. */
@@ -66,6 +77,14 @@ const vanished: Outcome = {
 }
 
 export const createSubmissions = (options: SubmissionsOptions): Submissions => {
+  let committed = 0
+  const conflicts = new Map<string, { table: string; reason: Conflict['reason']; count: number }>()
+  const countConflict = ({ table: name, reason }: Conflict): void => {
+    const table = conflicts.size < countedTablesMax || conflicts.has(`${reason} ${name}`) ? name : 'other'
+    const counted = conflicts.get(`${reason} ${table}`)
+    if (counted) counted.count++
+    else conflicts.set(`${reason} ${table}`, { table, reason, count: 1 })
+  }
   const participants = new Map<number, Participant>()
   const underway = new Map<Participant, Underway>()
 
@@ -98,12 +117,14 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     const { changes } = captured
     const dependencies: Dependencies = {
       ...(submission.locks === undefined ? noDependencies : parseLocks(submission.locks)),
-      reads: captured.reads ?? [],
+      reads: [...(captured.reads ?? []), ...(submission.restriction?.reads ?? [])],
     }
     const written = changes === undefined ? undefined : await build(changes, dependencies)
     const writeset = written?.empty === false ? written : unwritten(dependencies)
     if (writeset === undefined) return commitAlone(submission.participant)
     const late = await lateOf(submission, captured, writeset)
+    const refusal = submission.restriction?.refusal()
+    if (refusal !== undefined) return { kind: 'refused', error: refusal }
     if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
     if (late === undefined || changes?.aborted === true) return vanished
     const record: WritesetRecord = {
@@ -137,11 +158,19 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
   }
 
   return {
+    get counts() {
+      return { committed, conflicts: [...conflicts.values()] }
+    },
     async submit(submission) {
       const state: Underway = { lost: undefined, pending: undefined }
       underway.set(submission.participant, state)
       try {
-        return await submitCaptured(submission, state)
+        const outcome = await submitCaptured(submission, state)
+        if (outcome.kind === 'committed') committed++
+        // Brute force is counted where it is used.
+        else if (outcome.kind === 'aborted' && outcome.conflict.reason !== 'brute_force')
+          countConflict(outcome.conflict)
+        return outcome
       } catch (thrown) {
         const error = AllwriteError.from(thrown)
         if (!isStaleCatalog(error)) return { kind: 'refused', error }
@@ -161,6 +190,7 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     abort(backendPid, conflict) {
       const participant = participants.get(backendPid)
       if (participant === undefined) return undefined
+      countConflict(conflict)
       const state = underway.get(participant)
       if (state !== undefined) {
         state.lost ??= conflict

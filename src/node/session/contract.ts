@@ -13,7 +13,10 @@
  *
  * @module
  */
+import type { Binding } from '../../core/preamble.ts'
+import type { AllwriteError } from '../../core/errors.ts'
 import type { NodeId, Position } from '../../core/ids.ts'
+import type { QualifiedName } from '../catalog/relations.ts'
 
 /** Why a transaction lost. Key and table are what the DETAIL line names; absent where a coarse key decided. */
 export interface Conflict {
@@ -61,6 +64,16 @@ export interface Submission {
   /** What `allwrite.locks_held()` answered, where the transaction may have locked what it did not write. */
   readonly locks?: string
   readonly participant: Participant
+  readonly restriction?: Restriction
+}
+
+/** What a session is bound to at its endpoint (core/preamble.ts), as far as its commits go. */
+export interface Restriction {
+  readonly kind: Binding['kind']
+  /** Tables whose change by others, since the transaction began, voids it. */
+  readonly reads: readonly QualifiedName[]
+  /** Why nothing that changes or locks anything may be appended; asked in the same tick as it would be. Undefined: it may. */
+  refusal(): AllwriteError | undefined
 }
 
 /** Other nodes hold back what this node's schema change would lose to (ADR 18). Nothing depends on it. */

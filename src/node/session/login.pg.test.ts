@@ -1,3 +1,4 @@
+import { AllwriteError } from '../../core/errors.ts'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
@@ -115,6 +116,8 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(3)),
+    enterPinned: () => Promise.reject(new AllwriteError('unavailable', 'n1 is not the pinned writer any more')),
+    onHttp: (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n'),
     onSession: pipe,
     ...options,
   })

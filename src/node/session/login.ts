@@ -14,6 +14,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import type { Binding } from '../../core/preamble.ts'
 import { errorResponse, fieldsOfError } from '../../wire/pgwire/errors.ts'
 import {
   backendKeyData,
@@ -32,6 +33,7 @@ import type { CancelRegistry } from './cancel.ts'
 import { closeChannel, openChannel, readOpening } from './login-channel.ts'
 import type { Channel } from './login-channel.ts'
 import type { NodeGate } from './contract.ts'
+import type { Stay } from '../pinned.ts'
 import { startSettings } from './start-settings.ts'
 import type { TlsSource } from './tls.ts'
 
@@ -60,6 +62,10 @@ export interface LoginContext {
   readonly cancels: CancelRegistry
   /** Takes one of the node's session slots for as long as `socket` lives; false when there is none left. */
   readonly admit: (socket: Socket) => boolean
+  /** Binds a session to the epoch of the pinned writer. @throws AllwriteError 57P03: this node is not the writer then */
+  readonly enterPinned: (binding: Binding & { readonly kind: 'pinned' }) => Promise<Stay>
+  /** Takes a connection that speaks HTTP; nothing of it was read. */
+  readonly onHttp: (socket: Socket) => void
   /** How long a login may take (authentication_timeout). */
   readonly deadlineMs: number
   readonly onRefused?: (refusal: Refusal) => void
@@ -84,6 +90,10 @@ export interface SessionStart {
   readonly parameters: Map<string, string>
   /** The client's own `default_transaction_read_only`; the backend's is always on (the guard). */
   readonly readOnlyWish: boolean
+  /** It came by a reader endpoint. */
+  readonly reader: boolean
+  /** It came by a pinned endpoint. */
+  readonly stay: Stay | undefined
   /** 0, 1 or 2: protocol 3.x on the client's side; the backend's side is always 3.0. */
   readonly protocolMinor: number
   /** `address:port`. */
@@ -117,6 +127,12 @@ export const login = async (accepted: Socket, context: LoginContext): Promise<Se
 
   try {
     const opening = await readOpening(channel, context.tls)
+    if (opening.kind === 'http') {
+      closed = true
+      accepted.unshift(channel.reader.release())
+      context.onHttp(accepted)
+      return undefined
+    }
     if (opening.kind === 'cancel') await context.cancels.cancel(opening.pid, opening.secret)
     if (opening.kind !== 'startup') {
       close()
@@ -158,7 +174,13 @@ const startSession = async (
   const keys = await authenticate(channel, user, context)
   try {
     checkDatabase(startup.database, context.database)
-    const { settings, readOnlyWish } = startSettings(startup)
+    const { binding } = channel
+    const reader = binding?.kind === 'reader'
+    const { settings, readOnlyWish: asked } = startSettings(startup)
+    const readOnlyWish = reader || asked
+    const stay = binding?.kind === 'pinned' ? await context.enterPinned(binding) : undefined
+    if (stay) accepted.once('close', stay.leave)
+    if (accepted.destroyed) stay?.leave()
     const backend = await connectBackend({
       socketPath: context.socketPath,
       user,
@@ -193,6 +215,8 @@ const startSession = async (
       database: context.database,
       parameters,
       readOnlyWish,
+      reader,
+      stay,
       protocolMinor: minor,
       clientAddress,
       setCancel: key.setCancel,
