@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Pin } from '../proxy/index.ts'
-import { fieldsOf } from './json.ts'
+import type { Pin, ProxyStatus } from '../proxy/index.ts'
+import { fieldsOf, type Fields } from './json.ts'
 
 const agentStates = ['starting', 'catching_up', 'serving', 'inconsistent', 'stopping'] as const
 
@@ -22,6 +22,8 @@ export interface AgentStatus {
   readonly postgresPid: number | null
   /** Client sessions. */
   readonly sessions: number
+  /** Its sessions are to go elsewhere. */
+  readonly draining: boolean
   /** For how long its PostgreSQL has not answered it, ms. */
   readonly serverSilentMs: number
   readonly note?: string
@@ -43,6 +45,8 @@ export type ChildMessage =
   | { readonly type: 'ready'; readonly postgresPid: number | null }
   /** Every {@link statusEveryMs} and on every change. */
   | AgentStatus
+  /** The proxy's, each second. */
+  | { readonly type: 'proxy'; readonly status: ProxyStatus }
   /** It can't go on, for a reason that the user must see. It ends afterwards. */
   | { readonly type: 'fatal'; readonly message: string }
 
@@ -88,12 +92,15 @@ export function parseChildMessage(value: unknown): ChildMessage | undefined {
         journalPosition: wholeNumber(fields['journalPosition']) ?? position,
         postgresPid: wholeNumber(fields['postgresPid']) ?? null,
         sessions: wholeNumber(fields['sessions']) ?? 0,
+        draining: fields['draining'] === true,
         serverSilentMs: wholeNumber(fields['serverSilentMs']) ?? 0,
         ...(typeof fields['note'] === 'string' ? { note: fields['note'] } : {}),
         pinned: parsePin(fields['pinned']),
         counts: parseCounts(fields['counts']),
       }
     }
+    case 'proxy':
+      return { type: 'proxy', status: parseProxyStatus(fieldsOf(fields['status'])) }
     default:
       return undefined
   }
@@ -110,6 +117,29 @@ export function parseDrainMessage(value: unknown): DrainMessage | undefined {
   return type === 'drain' ? { type, wanted: wanted === true } : undefined
 }
 
+function parseProxyStatus({ endpoints, pinnedMoves, pin }: Fields): ProxyStatus {
+  return {
+    endpoints: list(endpoints).map((endpoint) => {
+      const { name, kind, port, clients, waiting, connections } = fieldsOf(endpoint)
+      return {
+        name: String(name),
+        kind: kind === 'reader' || kind === 'pinned' || kind === 'any' ? kind : 'cluster',
+        port: wholeNumber(port) ?? 0,
+        clients: wholeNumber(clients) ?? 0,
+        waiting: wholeNumber(waiting) ?? 0,
+        connections: list(connections).map((pair) => {
+          const [node, count] = list(pair)
+          return [wholeNumber(node) ?? 0, wholeNumber(count) ?? 0] as const
+        }),
+      }
+    }),
+    pinnedMoves: wholeNumber(pinnedMoves) ?? 0,
+    pin: parsePin(pin),
+  }
+}
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+
 function parsePin(value: unknown): Pin {
   const fields = fieldsOf(value)
   return { epoch: wholeNumber(fields['epoch']) ?? 0, node: wholeNumber(fields['node']) ?? 0 }
@@ -119,7 +149,7 @@ function parseCounts(value: unknown): NodeCounts {
   const { committed, conflicts } = fieldsOf(value)
   return {
     committed: wholeNumber(committed) ?? 0,
-    conflicts: (Array.isArray(conflicts) ? conflicts : []).map((conflict: unknown) => {
+    conflicts: list(conflicts).map((conflict) => {
       const { table, reason, count } = fieldsOf(conflict)
       return { table: String(table), reason: String(reason), count: wholeNumber(count) ?? 0 }
     }),

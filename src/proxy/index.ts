@@ -18,8 +18,10 @@
  * @module
  */
 export type { EndpointKind, EndpointRoutes, RouteEvent, Target } from './contract.ts'
+export { watchCluster } from './cluster-client.ts'
 export { parseEndpoint, type EndpointSpec } from './endpoint-spec.ts'
 export { cancelledNode } from './opening.ts'
 export { startProxy, type Proxy, type ProxyOptions, type ProxyStatus } from './process.ts'
 export { lagMaxDefault } from './routes.ts'
+export { newerPin } from './view.ts'
 export type { ClusterView, NodeView, Pin } from './view.ts'
