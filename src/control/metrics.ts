@@ -38,7 +38,7 @@ export function nodeMetrics(nodes: readonly NodeSample[]): string {
       'The state of the node, as a label; always 1.',
       nodes.map(({ name, state }) => [{ node: name, state }, 1]),
     ),
-    family('allwrite_node_position', 'counter', 'Position of the journal up to which it is applied.', each((node) => node.position)),
+    family('allwrite_node_position', 'gauge', 'Position of the journal up to which it is applied.', each((node) => node.position)),
     family('allwrite_node_lag_entries', 'gauge', 'Entries of the journal that are not applied yet.', each((node) => node.lag)),
     family('allwrite_node_sessions', 'gauge', 'Client sessions.', each((node) => node.sessions)),
     family(
@@ -67,10 +67,10 @@ export interface ClusterSample {
 /** The text of metrics that describe the cluster as a whole. */
 export function clusterMetrics({ journalPosition, paused, pinned }: ClusterSample): string {
   return [
-    family('allwrite_journal_position', 'counter', 'Last position of the journal.', [[{}, journalPosition]]),
+    family('allwrite_journal_position', 'gauge', 'Last position of the journal.', [[{}, journalPosition]]),
     family('allwrite_paused', 'gauge', 'New work is held back.', [[{}, flag(paused)]]),
     // It rises with each change of the writer: a failover, a drain of it, the first one.
-    family('allwrite_pinned_epoch', 'counter', 'Epoch of the pinned writer.', [[{}, pinned.epoch]]),
+    family('allwrite_pinned_epoch', 'gauge', 'Epoch of the pinned writer.', [[{}, pinned.epoch]]),
     family(
       'allwrite_pinned_writer',
       'gauge',

@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { AllwriteError } from '../core/errors.ts'
 import type { Pin } from '../proxy/index.ts'
 import { healthCode } from './health.ts'
 import { answer, answerChange, isLook, readChange, send, targetOf } from './http.ts'
@@ -27,14 +28,22 @@ const silentMsMax = 10_000
 export function createNodeApi(options: NodeApiOptions): (socket: Socket) => void {
   const server = createServer((request, response) => serve(request, response, options))
   server.timeout = silentMsMax
-  return (socket) => void server.emit('connection', socket)
+  return (socket) => {
+    server.emit('connection', socket)
+    // It was paused on the way here, and a listener alone does not end that.
+    socket.resume()
+  }
 }
 
 function serve(request: IncomingMessage, response: ServerResponse, options: NodeApiOptions): void {
   const { path, query } = targetOf(request)
   const { name } = options
   if (path === '/pinned' && request.method === 'POST') {
-    const take = async () => options.take(Number((await readChange(request))['epoch']))
+    const take = async () => {
+      const { epoch } = await readChange(request)
+      if (typeof epoch === 'number' && Number.isSafeInteger(epoch) && epoch >= 0) return options.take(epoch)
+      throw new AllwriteError('configuration', 'the request is refused: it names no epoch')
+    }
     return answerChange(response, take())
   }
   if (!isLook(request)) return answer(response, 405, { message: 'the method is not allowed' })

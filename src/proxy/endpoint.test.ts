@@ -143,8 +143,7 @@ test('connections of a node are closed at once when it is reported dead', async 
   endpoint.update([two.route])
   using other = await open(endpoint.port, startup)
   endpoint.update([{ ...one.route, serving: false, alive: false }, two.route])
-  if (!client.socket.readableEnded && !client.socket.closed)
-    await Promise.race([once(client.socket, 'end'), once(client.socket, 'close')])
+  await ended(client.socket)
   equal(other.socket.readableEnded, false)
 })
 
@@ -265,7 +264,7 @@ test('a pinned client waits for a writer, and is cut off when another node becom
   deepEqual(two.received[0]?.subarray(0, 13), Buffer.from(encodePreamble({ kind: 'pinned', epoch: 1 })))
   // The old writer only hangs: nothing says that it is dead.
   endpoint.update([one.route, two.route], { pin: { epoch: 2, node: 1 } })
-  if (!client.socket.closed) await once(client.socket, 'close')
+  await ended(client.socket)
   using next = await open(endpoint.port, startup)
   equal(next.answer.toString(), 'n1')
 })
@@ -281,6 +280,12 @@ test('in a pause a client waits, and goes on when it is over', async () => {
   using client = await opening
   equal(client.answer.toString(), 'n1')
 })
+
+/** Closed by the other side, in whatever way. */
+async function ended(socket: Socket): Promise<void> {
+  if (!socket.readableEnded && !socket.closed)
+    await Promise.race([once(socket, 'end'), once(socket, 'close')])
+}
 
 async function until(what: string, condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
