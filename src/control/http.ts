@@ -18,7 +18,11 @@ export function answer(response: ServerResponse, code: number, value: object): v
 }
 
 export function send(response: ServerResponse, code: number, type: string, text: string): void {
-  response.writeHead(code, { 'content-type': type, 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' })
+  response.writeHead(code, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  })
   response.end(response.req.method === 'HEAD' ? undefined : text)
 }
 

@@ -29,18 +29,48 @@ export function nodeMetrics(nodes: readonly NodeSample[]): string {
   const each = (value: (node: NodeSample) => number): Sample[] =>
     nodes.map((node) => [{ node: node.name }, value(node)])
   return [
-    family('allwrite_node_up', 'gauge', 'The node runs and answers.', each((node) => flag(isUp(node.state)))),
-    family('allwrite_node_ready', 'gauge', 'The node takes new sessions.', each((node) => flag(isReady(node)))),
-    family('allwrite_node_draining', 'gauge', 'The node is being left.', each((node) => flag(node.draining))),
+    family(
+      'allwrite_node_up',
+      'gauge',
+      'The node runs and answers.',
+      each((node) => flag(isUp(node.state))),
+    ),
+    family(
+      'allwrite_node_ready',
+      'gauge',
+      'The node takes new sessions.',
+      each((node) => flag(isReady(node))),
+    ),
+    family(
+      'allwrite_node_draining',
+      'gauge',
+      'The node is being left.',
+      each((node) => flag(node.draining)),
+    ),
     family(
       'allwrite_node_state',
       'gauge',
       'The state of the node, as a label; always 1.',
       nodes.map(({ name, state }) => [{ node: name, state }, 1]),
     ),
-    family('allwrite_node_position', 'gauge', 'Position of the journal up to which it is applied.', each((node) => node.position)),
-    family('allwrite_node_lag_entries', 'gauge', 'Entries of the journal that are not applied yet.', each((node) => node.lag)),
-    family('allwrite_node_sessions', 'gauge', 'Client sessions.', each((node) => node.sessions)),
+    family(
+      'allwrite_node_position',
+      'gauge',
+      'Position of the journal up to which it is applied.',
+      each((node) => node.position),
+    ),
+    family(
+      'allwrite_node_lag_entries',
+      'gauge',
+      'Entries of the journal that are not applied yet.',
+      each((node) => node.lag),
+    ),
+    family(
+      'allwrite_node_sessions',
+      'gauge',
+      'Client sessions.',
+      each((node) => node.sessions),
+    ),
     family(
       'allwrite_transactions_committed_total',
       'counter',
@@ -121,7 +151,10 @@ function labelText(labels: Labels): string {
 
 /** Names of tables are the users'. */
 const escaped = (text: string): string =>
-  text.replaceAll('\\', String.raw`\\`).replaceAll('"', String.raw`\"`).replaceAll('\n', String.raw`\n`)
+  text
+    .replaceAll('\\', String.raw`\\`)
+    .replaceAll('"', String.raw`\"`)
+    .replaceAll('\n', String.raw`\n`)
 
 const flag = (is: boolean): number => (is ? 1 : 0)
 

@@ -3,7 +3,11 @@ import { test } from 'node:test'
 import { decodePreamble, encodePreamble, isPreamble } from './preamble.ts'
 
 test('a preamble is read as it was written', () => {
-  for (const binding of [{ kind: 'reader' }, { kind: 'pinned', epoch: 7 }, { kind: 'pinned', epoch: 2 ** 32 - 1 }] as const) {
+  for (const binding of [
+    { kind: 'reader' },
+    { kind: 'pinned', epoch: 7 },
+    { kind: 'pinned', epoch: 2 ** 32 - 1 },
+  ] as const) {
     const bytes = encodePreamble(binding)
     equal(isPreamble(bytes), true)
     deepEqual(decodePreamble(bytes), binding)

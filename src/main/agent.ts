@@ -9,7 +9,13 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import pino from 'pino'
 import { readAgentConfig, type AgentConfig } from '../control/agent-config.ts'
-import { parseDrainMessage, parseStopMessage, statusEveryMs, type AgentStatus, type ChildMessage } from '../control/ipc.ts'
+import {
+  parseDrainMessage,
+  parseStopMessage,
+  statusEveryMs,
+  type AgentStatus,
+  type ChildMessage,
+} from '../control/ipc.ts'
 import { createNodeApi } from '../control/node-api.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { nodeName } from '../core/ids.ts'

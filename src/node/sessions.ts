@@ -193,11 +193,8 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     host: options.host,
     port: options.port,
     sessionsMax: options.sessionsMax,
-    gate: {
-      get serving() {
-        return running.gate.serving && !refusing
-      },
-    },
+    gate: running.gate,
+    drained: () => refusing,
     lookupRole,
     socketPath: running.server.socketPath,
     database: options.database,

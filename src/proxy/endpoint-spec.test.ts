@@ -14,6 +14,15 @@ test('endpoints are written as name, type, port and nodes', () => {
 })
 
 test('what is no endpoint is refused', () => {
-  for (const text of ['', 'a=reader', 'a=pinned@5', 'a=any@0', 'a=any@70000', 'a=any@5:', 'a=any@5:x', 'a=any@5:n1,-n2'])
+  for (const text of [
+    '',
+    'a=reader',
+    'a=pinned@5',
+    'a=any@0',
+    'a=any@70000',
+    'a=any@5:',
+    'a=any@5:x',
+    'a=any@5:n1,-n2',
+  ])
     throws(() => parseEndpoint(text), { code: 'configuration' }, text)
 })

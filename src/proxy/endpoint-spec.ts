@@ -38,5 +38,6 @@ export function parseEndpoint(text: string): EndpointSpec {
 
 const refused = (text: string): AllwriteError =>
   new AllwriteError('configuration', `invalid endpoint: "${text}"`, {
-    detail: 'Expected NAME=TYPE@PORT, TYPE being reader, writer or any; then, if not all nodes belong to it, :n1,n2 or, for all but some, :-n1,-n2.',
+    detail:
+      'Expected NAME=TYPE@PORT, TYPE being reader, writer or any; then, if not all nodes belong to it, :n1,n2 or, for all but some, :-n1,-n2.',
   })

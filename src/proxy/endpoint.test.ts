@@ -283,8 +283,7 @@ test('in a pause a client waits, and goes on when it is over', async () => {
 
 /** Closed by the other side, in whatever way. */
 async function ended(socket: Socket): Promise<void> {
-  if (!socket.readableEnded && !socket.closed)
-    await Promise.race([once(socket, 'end'), once(socket, 'close')])
+  if (!socket.readableEnded && !socket.closed) await Promise.race([once(socket, 'end'), once(socket, 'close')])
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {

@@ -70,7 +70,10 @@ test('nobody is asked before a writer is wanted; what the journal says is follow
   equal(asked.length, 0)
   writer.wanted()
   writer.wanted()
-  deepEqual(asked.map(({ to, epoch }) => [to, epoch]), [[1, 0]])
+  deepEqual(
+    asked.map(({ to, epoch }) => [to, epoch]),
+    [[1, 0]],
+  )
   // Another proxy was first, with another node.
   asked[0]?.answer({ epoch: 1, node: 2 })
   await settled()

@@ -88,7 +88,9 @@ export function createPinnedWriter(options: PinnedWriterOptions): PinnedWriter {
       options.log(`the pinned writer is n${pin.node}, epoch ${pin.epoch}`)
     } catch (thrown) {
       failed.set(to.id, options.now() + failedForMs)
-      options.log(`n${to.id} did not become the pinned writer: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+      options.log(
+        `n${to.id} did not become the pinned writer: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+      )
     } finally {
       moving = false
       look()

@@ -1,6 +1,9 @@
 /** What each endpoint promises: the cluster's, the reader's, the pinned writer's, the user's own; health; drain and pause. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createInterface } from 'node:readline'
 import { Client } from 'pg'
@@ -10,6 +13,7 @@ import { assertAllEqual } from '#testing/equality.ts'
 import { allServing } from '#testing/healed.ts'
 import { freePorts } from '#testing/ports.ts'
 import { signal } from '#testing/processes.ts'
+import { missing } from '#testing/tools.ts'
 import { until } from '#testing/wait.ts'
 
 const skip = needsCluster
@@ -23,7 +27,12 @@ interface FullStatus {
   readonly http: string
   readonly endpoints: readonly { readonly name: string; readonly url: string }[]
   readonly pinned: { readonly epoch: number; readonly node: string } | null
-  readonly nodes: readonly { readonly id: string; readonly url: string; readonly agentPid: number; readonly draining: boolean }[]
+  readonly nodes: readonly {
+    readonly id: string
+    readonly url: string
+    readonly agentPid: number
+    readonly draining: boolean
+  }[]
 }
 
 let cluster: Cluster
@@ -79,7 +88,8 @@ const agentOf = async (id: string): Promise<number> => {
 test('a reader reads, is told so, and can not be talked into writing', { skip }, async () => {
   const client = await connect(urls.reader)
   try {
-    const one = async (sql: string) => Object.values((await client.query<Record<string, unknown>>(sql)).rows[0] ?? {})[0]
+    const one = async (sql: string) =>
+      Object.values((await client.query<Record<string, unknown>>(sql)).rows[0] ?? {})[0]
     assert.equal(await one('select count(*)::int from seen'), 1)
     assert.equal(await one('show transaction_read_only'), 'on')
     // Pools reset what they believe the session's setting to be: accepted, and without effect.
@@ -135,35 +145,39 @@ test('readers are spread over all nodes, a custom endpoint over its own', { skip
   }
 })
 
-test('the API tells no secrets, its metrics are well formed, and a web page can not change anything', { skip }, async () => {
-  const password = new URL(urls.cluster).password
-  for (const path of ['/status', '/metrics', '/watch', '/', '/nodes/n1/health']) {
-    const response = await fetch(`${urls.http}${path}`)
-    const reader = response.body?.getReader()
-    const { value } = (await reader?.read()) ?? {}
-    await reader?.cancel()
-    const text = Buffer.from(value ?? []).toString()
-    assert.equal(response.status, 200, path)
-    assert(text.length > 0 && !text.includes(password), path)
-  }
-  const metrics = await (await fetch(`${urls.http}/metrics`)).text()
-  const samples = new Map<string, number>()
-  let type = ''
-  for (const line of metrics.trimEnd().split('\n')) {
-    const [, name, kind] = /^# TYPE (\w+) (counter|gauge)$/.exec(line) ?? []
-    if (name !== undefined && kind !== undefined) type = name
-    if (line.startsWith('#')) continue
-    const [, sample, labels, value] = /^([a-z_]+)(\{(?:[a-z]+="(?:[^"\\]|\\.)*",?)+\})? (\d+)$/.exec(line) ?? []
-    assert.equal(sample, type, line)
-    samples.set(`${sample}${labels ?? ''}`, Number(value))
-  }
-  assert.equal(samples.get('allwrite_node_ready{node="n2"}'), 1)
-  assert((samples.get('allwrite_journal_position') ?? 0) > 0)
-  assert((samples.get('allwrite_transactions_committed_total{node="n1"}') ?? 0) > 0)
-  assert.equal((await post('/pause', { 'content-type': 'text/plain' })).status, 400)
-  assert.equal((await fetch(healthUrl('n1', '/pinned'), { method: 'POST', body: '{"epoch":0}' })).status, 400)
-  assert.equal((await status()).pinned, null)
-})
+test(
+  'the API tells no secrets, its metrics are well formed, and a web page can not change anything',
+  { skip },
+  async () => {
+    const password = new URL(urls.cluster).password
+    for (const path of ['/status', '/metrics', '/watch', '/', '/nodes/n1/health']) {
+      const response = await fetch(`${urls.http}${path}`)
+      const reader = response.body?.getReader()
+      const { value } = (await reader?.read()) ?? {}
+      await reader?.cancel()
+      const text = Buffer.from(value ?? []).toString()
+      assert.equal(response.status, 200, path)
+      assert(text.length > 0 && !text.includes(password), path)
+    }
+    const metrics = await (await fetch(`${urls.http}/metrics`)).text()
+    const samples = new Map<string, number>()
+    let type = ''
+    for (const line of metrics.trimEnd().split('\n')) {
+      const [, name, kind] = /^# TYPE (\w+) (counter|gauge)$/.exec(line) ?? []
+      if (name !== undefined && kind !== undefined) type = name
+      if (line.startsWith('#')) continue
+      const [, sample, labels, value] = /^([a-z_]+)(\{(?:[a-z]+="(?:[^"\\]|\\.)*",?)+\})? (\d+)$/.exec(line) ?? []
+      assert.equal(sample, type, line)
+      samples.set(`${sample}${labels ?? ''}`, Number(value))
+    }
+    assert.equal(samples.get('allwrite_node_ready{node="n2"}'), 1)
+    assert((samples.get('allwrite_journal_position') ?? 0) > 0)
+    assert((samples.get('allwrite_transactions_committed_total{node="n1"}') ?? 0) > 0)
+    assert.equal((await post('/pause', { 'content-type': 'text/plain' })).status, 400)
+    assert.equal((await fetch(healthUrl('n1', '/pinned'), { method: 'POST', body: '{"epoch":0}' })).status, 400)
+    assert.equal((await status()).pinned, null)
+  },
+)
 
 test('conflicts are counted by table', { skip }, async () => {
   const [one, two] = [await cluster.connect(1), await cluster.connect(2)]
@@ -258,7 +272,10 @@ async function startProxy() {
       const ended = new Promise((resolve) => child.once('exit', resolve))
       child.removeAllListeners('exit').once('exit', () => undefined)
       child.kill('SIGTERM')
-      await Promise.race([ended, until('the proxy has ended', () => child.exitCode !== null || child.signalCode !== null)])
+      await Promise.race([
+        ended,
+        until('the proxy has ended', () => child.exitCode !== null || child.signalCode !== null),
+      ])
     },
   }
 }
@@ -277,10 +294,9 @@ const writeThrough = (url: string, id: number): Promise<string> =>
 
 test('two proxies agree on the pinned writer, and on the next one when it is killed', { skip }, async (context) => {
   await using second = await startProxy()
-  const places = await Promise.all([...Array(3).keys()].flatMap((i) => [
-    writeThrough(urls.proxy, 100 + i),
-    writeThrough(second.url, 200 + i),
-  ]))
+  const places = await Promise.all(
+    [...Array(3).keys()].flatMap((i) => [writeThrough(urls.proxy, 100 + i), writeThrough(second.url, 200 + i)]),
+  )
   const [writer = ''] = places
   assert.equal(new Set(places).size, 1)
   const before = await until('the cluster tells the writer', async () => (await status()).pinned ?? undefined)
@@ -298,7 +314,10 @@ test('two proxies agree on the pinned writer, and on the next one when it is kil
   for (const client of clients) await assert.rejects(client.query('select 1'))
   // It does not go back to the old one.
   await allServing(cluster)
-  assert.deepEqual(new Set(await Promise.all([writeThrough(urls.proxy, 111), writeThrough(second.url, 211)])), new Set(next))
+  assert.deepEqual(
+    new Set(await Promise.all([writeThrough(urls.proxy, 111), writeThrough(second.url, 211)])),
+    new Set(next),
+  )
   assert.equal((await status()).pinned?.epoch, before.epoch + 1)
 })
 
@@ -331,6 +350,60 @@ test('a stopped writer that goes on commits nothing of its epoch', { skip }, asy
   await client.end()
   assert.deepEqual(rows, [])
 })
+
+/** As Patroni's documentation has it, but for the times; each check goes to the server's own port. */
+const haproxyConfig = (listenPort: number): string => `
+global
+    maxconn 100
+defaults
+    mode tcp
+    retries 2
+    timeout client 30m
+    timeout connect 4s
+    timeout server 30m
+    timeout check 5s
+listen primary
+    bind 127.0.0.1:${listenPort}
+    option httpchk OPTIONS /primary
+    http-check expect status 200
+    default-server inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions
+${urls.nodes.map(({ id, url }) => `    server ${id} 127.0.0.1:${new URL(url).port} maxconn 100 check\n`).join('')}`
+
+test(
+  'a stock HAProxy balances over the nodes that are fit',
+  { skip: skip === false ? missing('haproxy') : skip },
+  async () => {
+    const port = await freePorts(1)
+    const folder = mkdtempSync(join(tmpdir(), 'allwrite-test-'))
+    writeFileSync(join(folder, 'haproxy.cfg'), haproxyConfig(port))
+    const haproxy = spawn('haproxy', ['-db', '-f', join(folder, 'haproxy.cfg')], { stdio: 'ignore' })
+    const url = new URL(urls.cluster)
+    url.port = String(port)
+    /** The nodes that six connections in turn come to. */
+    const places = async (): Promise<string> => {
+      const seen = new Set<string>()
+      for (let i = 0; i < 6; i++) {
+        const client = await connect(String(url))
+        seen.add(await nodeOf(client))
+        await client.end()
+      }
+      return [...seen].sort().join(' ')
+    }
+    try {
+      await until('all three are used', async () => (await places()) === 'n1 n2 n3')
+      await cluster.command(['drain', 'n2'])
+      await until('a drained node is not', async () => (await places()) === 'n1 n3')
+      await cluster.command(['undrain', 'n2'])
+      await cluster.command(['kill', 'n3'])
+      await until('a node that is down is not', async () => (await places()) === 'n1 n2')
+      await cluster.command(['start', 'n3'])
+      await until('all three are used again', async () => (await places()) === 'n1 n2 n3')
+    } finally {
+      haproxy.kill('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+)
 
 test('health follows what happens to a node', { skip }, async () => {
   const pid = await agentOf('n3')

@@ -28,6 +28,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     port: 0,
     sessionsMax: 4,
     gate: { serving: true },
+    drained: () => false,
     lookupRole: (name) => Promise.resolve(name === 'ann' ? ann : undefined),
     socketPath: '/nonexistent/.s.PGSQL.1',
     database: 'postgres',

@@ -110,6 +110,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     port: 0,
     sessionsMax: 5,
     gate: { serving: true },
+    drained: () => false,
     lookupRole,
     socketPath,
     database: 'postgres',

@@ -48,6 +48,8 @@ export interface Refusal {
 
 export interface LoginContext {
   readonly gate: Pick<NodeGate, 'serving'>
+  /** Nobody new is let in: the node is being left. */
+  readonly drained: () => boolean
   readonly lookupRole: LookupRole
   /** Unix socket of the local server: `<folder>/.s.PGSQL.<port>`. */
   readonly socketPath: string
@@ -227,6 +229,10 @@ const startSession = async (
 }
 
 const checkAdmission = (accepted: Socket, channel: Channel, user: string, context: LoginContext): void => {
+  if (context.drained())
+    throw new AllwriteError('unavailable', 'this node is drained, and takes no connections', {
+      hint: 'Connect to the cluster endpoint, or let the node take sessions again with "allwrite undrain".',
+    })
   if (!context.gate.serving)
     throw new AllwriteError('unavailable', 'the database system is not yet accepting connections', {
       detail: 'This node has not caught up with its cluster.',
