@@ -33,8 +33,14 @@ async function serve(take: (epoch: number) => Promise<{ epoch: number; node: num
   await once(server, 'listening')
   const address = server.address()
   const url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
-  const ask = (path: string, init: RequestInit = {}) =>
-    fetch(`${url}${path}`, { ...init, headers: { connection: 'close', ...init.headers } })
+  const ask = (
+    path: string,
+    init: {
+      readonly method?: string
+      readonly body?: string
+      readonly headers?: Readonly<Record<string, string>>
+    } = {},
+  ) => fetch(`${url}${path}`, { ...init, headers: { connection: 'close', ...init.headers } })
   return {
     ask,
     is: (more: Partial<AgentStatus>) => (now = { ...status, ...more }),

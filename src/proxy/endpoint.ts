@@ -166,7 +166,7 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
     if (event.type === 'down') closeWhere(({ node }) => node === event.node)
     // A writer that hangs would hold them for ever; one that does not ends them itself.
     if (event.type === 'pinned') closeWhere(({ epoch }) => epoch !== undefined && epoch < event.epoch)
-    if (event.type === 'available' || event.type === 'pinned') for (const wake of [...waiters]) wake()
+    if (event.type === 'available' || event.type === 'pinned') for (const wake of waiters) wake()
   })
   /** The clients' ends follow: pipeline destroys them with an error. */
   const closeWhere = (isOver: (target: Target) => boolean) => {

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
-import { createPinnedWriter, graceMs, nextStep } from './pinned-writer.ts'
+import { createPinnedWriter, graceMs, leaveMsMax, nextStep } from './pinned-writer.ts'
 import { emptyView, type ClusterView, type NodeView, type Pin } from './view.ts'
 
 const node = (id: number, more: Partial<NodeView> = {}): NodeView => ({
@@ -43,6 +43,13 @@ test('a writer that is only silent has a while to answer', () => {
   const silent = node(1, { state: 'silent', serving: false })
   deepEqual(nextStep(viewOf(silent, node(2)), 100, nobody), { kind: 'wait', ms: graceMs - 100 })
   equal(moved(viewOf(silent, node(2)), graceMs), 2)
+})
+
+test('a writer that is drained may end its transactions first', () => {
+  const draining = node(1, { draining: true, sessions: 1 })
+  deepEqual(nextStep(viewOf(draining, node(2)), 100, nobody), { kind: 'wait', ms: leaveMsMax - 100 })
+  equal(moved(viewOf(draining, node(2)), leaveMsMax), 2)
+  equal(moved(viewOf({ ...draining, sessions: 0 }, node(2))), 2)
 })
 
 /** Answers of nodes by hand. */

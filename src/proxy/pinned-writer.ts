@@ -16,19 +16,28 @@ export type Step =
 /** How long a writer may be silent, or catch up after a pause, before another takes its place, ms: a move ends all sessions. */
 export const graceMs = 750
 
-/** States that a busy machine shows as well. */
-const doubtful: ReadonlySet<string> = new Set(['silent', 'catching_up'])
+/** How long transactions of a writer that is left on purpose may take to end, ms: its sessions end with them. */
+export const leaveMsMax = 5_000
+
+/** Why a writer that lives may have to be replaced: what a busy machine shows as well, or somebody's wish. */
+type Trouble = 'doubt' | 'leave' | undefined
+
+function troubleOf(writer: NodeView | undefined): Trouble {
+  if (!writer?.alive) return undefined
+  if (writer.draining) return 'leave'
+  return writer.state === 'silent' || writer.state === 'catching_up' ? 'doubt' : undefined
+}
 
 /**
- * @param doubtMs for how long the writer has been in a doubtful state
+ * @param troubleMs for how long the writer has been in doubt, or left
  * @param avoid nodes that have just failed to take over
  */
-export function nextStep(view: ClusterView, doubtMs: number, avoid: ReadonlySet<number>): Step {
+export function nextStep(view: ClusterView, troubleMs: number, avoid: ReadonlySet<number>): Step {
   const writer = view.nodes.find(({ id }) => id === view.pin.node)
-  if (writer?.alive && !writer.draining) {
-    if (writer.serving) return { kind: 'none' }
-    if (doubtful.has(writer.state) && doubtMs < graceMs) return { kind: 'wait', ms: graceMs - doubtMs }
-  }
+  const trouble = troubleOf(writer)
+  if (writer?.serving && trouble === undefined) return { kind: 'none' }
+  const patienceMs = trouble === 'doubt' ? graceMs : trouble === 'leave' && writer?.sessions !== 0 ? leaveMsMax : 0
+  if (troubleMs < patienceMs) return { kind: 'wait', ms: patienceMs - troubleMs }
   // All proxies choose the same, as far as they see the same.
   const [to] = view.nodes
     .filter((node) => node.serving && !node.draining && !avoid.has(node.id) && node.id !== writer?.id)
@@ -66,7 +75,8 @@ export function createPinnedWriter(options: PinnedWriterOptions): PinnedWriter {
   let moving = false
   let closed = false
   let moves = 0
-  let doubtSince: number | undefined
+  let trouble: Trouble
+  let troubleSince = 0
   const failed = new Map<number, number>()
   let timer: NodeJS.Timeout | undefined
 
@@ -74,7 +84,7 @@ export function createPinnedWriter(options: PinnedWriterOptions): PinnedWriter {
     const newest = newerPin(pin, other)
     if (newest === pin) return
     pin = newest
-    doubtSince = undefined
+    trouble = undefined
     options.onChange(pin)
   }
 
@@ -103,9 +113,12 @@ export function createPinnedWriter(options: PinnedWriterOptions): PinnedWriter {
     if (!view || moving || closed || (pin.epoch === 0 && !isWanted)) return
     const now = options.now()
     for (const [id, until] of failed) if (until <= now) failed.delete(id)
-    const writer = view.nodes.find(({ id }) => id === pin.node)
-    doubtSince = writer && doubtful.has(writer.state) ? (doubtSince ?? now) : undefined
-    const step = nextStep({ ...view, pin }, now - (doubtSince ?? now), new Set(failed.keys()))
+    const current = troubleOf(view.nodes.find(({ id }) => id === pin.node))
+    if (current !== trouble) {
+      trouble = current
+      troubleSince = now
+    }
+    const step = nextStep({ ...view, pin }, now - troubleSince, new Set(failed.keys()))
     if (step.kind === 'move') void move(step.to)
     else if (step.kind === 'wait') timer = setTimeout(look, step.ms + 1)
     else if (failed.size > 0) timer = setTimeout(look, failedForMs)

@@ -50,8 +50,7 @@ export function createRoutes(options: RoutesOptions): Routes {
   let lastPicked = 0
 
   const tell = (event: RouteEvent): void => {
-    // One that leaves while it is told must not keep the next from hearing.
-    for (const listener of [...listeners]) listener(event)
+    for (const listener of listeners) listener(event)
   }
   const belongs = ({ id }: NodeView): boolean => (members?.has(id) ?? true) && !(excluded?.has(id) ?? false)
   const mayTake = (node: NodeView): boolean => {

@@ -84,8 +84,9 @@ async function run(fields: Readonly<Record<string, unknown>>): Promise<void> {
     ...(typeof readerLag === 'number' ? { lagMax: readerLag } : {}),
     log: (message) => void process.stderr.write(`· ${message}\n`),
   })
-  await using _http = typeof httpPort === 'number' ? await serveHttp(proxy, httpPort) : undefined
+  await using http = typeof httpPort === 'number' ? await serveHttp(proxy, httpPort) : undefined
   for (const { name, port } of proxy.status().endpoints) process.stderr.write(`· ${name} at ${listenHost}:${port}\n`)
+  if (http) process.stderr.write(`· metrics at http://${listenHost}:${Number(httpPort)}/metrics\n`)
   process.stdout.write(`${JSON.stringify({ event: 'ready' })}\n`)
   await stop
 }

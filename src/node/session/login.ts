@@ -181,7 +181,7 @@ const startSession = async (
     const { settings, readOnlyWish: asked } = startSettings(startup)
     const readOnlyWish = reader || asked
     const stay = binding?.kind === 'pinned' ? await context.enterPinned(binding) : undefined
-    if (stay) accepted.once('close', stay.leave)
+    if (stay) accepted.once('close', () => stay.leave())
     if (accepted.destroyed) stay?.leave()
     const backend = await connectBackend({
       socketPath: context.socketPath,

@@ -23,7 +23,9 @@ export const forReader = (query: ClassifiedQuery, text: string): ClassifiedQuery
   if (!query.statements.some((statement) => mayWrite(statement))) return query
   const statements = query.statements.map((statement, index) => {
     if (!mayWrite(statement)) return statement
-    const written = [...text].slice(statement.offset, query.statements[index + 1]?.offset).join('')
+    const written = Array.from(text)
+      .slice(statement.offset, query.statements[index + 1]?.offset)
+      .join('')
     return refusedText(statement, written) ?? statement
   })
   return { statements }
