@@ -7,12 +7,15 @@
 import { waitedFor, type WaitedFor } from './apply/waiting-for.ts'
 import { transactionCommitted, type Query } from './recovery/progress.ts'
 import type { Xid } from '../core/ids.ts'
+import { agentRole } from './server.ts'
 
 export interface Inspector {
   blockersOf(pids: readonly number[]): Promise<readonly number[]>
   waitedFor(pids: readonly number[]): Promise<WaitedFor | undefined>
-  /** The apply worker's backend. */
-  workerPid(): Promise<number | undefined>
+  /** The backend of a database's apply worker. @param oid the database's */
+  workerPid(oid: number): Promise<number | undefined>
+  /** Backends that are connected to a database; `clients`: those of clients alone. */
+  connected(oid: number, clients: boolean): Promise<readonly number[]>
   committed(xid: Xid): Promise<boolean>
   /** Is this backend still in that transaction, its locks held? */
   stillOpen(backendPid: number, xid: bigint): Promise<boolean>
@@ -58,11 +61,22 @@ export const createInspector = async (query: Query): Promise<Inspector> => {
       }
       return undefined
     },
-    async workerPid() {
+    async workerPid(oid) {
       const rows = await query(
-        `SELECT pid::text AS pid FROM pg_stat_activity WHERE backend_type = 'logical replication apply worker' LIMIT 1`,
+        `SELECT pid::text AS pid FROM pg_stat_activity
+          WHERE backend_type = 'logical replication apply worker' AND datid = $1 LIMIT 1`,
+        [oid],
       )
       return rows[0]?.['pid'] == null ? undefined : Number(rows[0]['pid'])
+    },
+    async connected(oid, clients) {
+      const rows = await query(
+        `SELECT pid::text AS pid FROM pg_stat_activity
+          WHERE datid = $1 AND backend_type NOT IN ('autovacuum worker', 'parallel worker')
+            AND (NOT $2 OR backend_type = 'client backend' AND usename <> $3)`,
+        [oid, clients, agentRole],
+      )
+      return rows.map((row) => Number(row['pid']))
     },
     committed: (xid) => transactionCommitted(query, xid),
     async stillOpen(backendPid, xid) {

@@ -121,8 +121,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a heartbeat overtakes what is being applied',
     file: 'node/order/executor.js',
-    original: 'if (publisher.outstanding === 0 && tracker.applied > publisher.applied) {',
-    replacement: 'if (tracker.applied > publisher.applied) {',
+    original: 'if (current.publisher.outstanding > 0)',
+    replacement: 'if (false)',
     caughtBy: simulation(/each batch moves the origin forward/),
   },
   {
@@ -259,9 +259,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rows do not conflict with schema changes',
     file: 'node/capture/keys.js',
-    original: '{ hash: schemaHash, tag: LockMode.keyShare | KeyFlag.checkOnly }',
+    original: '{ hash: own.schema, tag: LockMode.keyShare | KeyFlag.checkOnly }',
     replacement:
-      "{ hash: nameHash('schema', { schema: '', name: 'none' }), tag: LockMode.keyShare | KeyFlag.checkOnly }",
+      "{ hash: nameHash(database, 'schema', { schema: '', name: 'none' }), tag: LockMode.keyShare | KeyFlag.checkOnly }",
     caughtBy: {
       kind: 'test',
       file: 'node/capture/keys.test.js',
