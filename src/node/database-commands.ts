@@ -119,8 +119,9 @@ export const createDatabaseCommands = (options: DatabaseCommandsOptions): Databa
   const vacate = async (database: Database): Promise<void> => {
     await options.shut(database)
     for (const until = performance.now() + leftMsMax; ;) {
-      for (const pid of await inspector.connected(database.oid, true)) await inspector.terminate(pid)
-      if ((await inspector.connected(database.oid, false)).length === 0) return
+      const left = await inspector.connected(database.oid)
+      if (left.length === 0) return
+      for (const pid of left) await inspector.terminate(pid)
       if (performance.now() > until)
         throw new AllwriteError('unavailable', `database "${database.name}" is not left by all that use it`)
       await delay(leftEveryMs)
@@ -169,7 +170,7 @@ export const createDatabaseCommands = (options: DatabaseCommandsOptions): Databa
     if (name != null) {
       if (database !== undefined) await vacate(database)
       // How far this node is may be known by this database's origins alone, which go with it.
-      await issuer.applier.advance(options.applied())
+      if (options.applied() > 0) await issuer.applier.advance(options.applied())
       if (found?.['invalid'] !== 'true') await dropSubscription(name)
       const error = await run(row, `DROP DATABASE ${pg.escapeIdentifier(name)}`)
       if (error !== undefined) {

@@ -59,9 +59,7 @@ export interface DatabaseSessions {
   serve(): Promise<SessionServices>
   /** The same where it is done. */
   readonly services: SessionServices | undefined
-  /** Ends its connections. */
-  close(): Promise<void>
-  /** As the agent ends. */
+  /** Ends its connections, without waiting for what they do. */
   end(): void
 }
 
@@ -77,6 +75,8 @@ interface Owner {
   readonly oid: number
   readonly name: string
   readonly schema: SchemaCache
+  /** A connection to it was lost. */
+  readonly onLost: (error?: Error) => void
 }
 
 /** Turns are the node's, names of tables a database's. */
@@ -183,7 +183,7 @@ export const openDatabaseSessions = async (context: SessionsContext, owner: Owne
     publication: 'allwrite',
     spoolDir: context.spoolDir,
     wallClock: context.wallClock,
-    onLost: context.onFatal,
+    onLost: owner.onLost,
     onTripwire: (what, xid) => inconsistent(what, { xid }),
     onCommit: (transaction) => {
       if (!transaction.sealed && transaction.rows > 0) {
@@ -195,12 +195,14 @@ export const openDatabaseSessions = async (context: SessionsContext, owner: Owne
   const gate = gateOf(context, owner, capture, submissions)
   const clients: pg.Client[] = []
   let pollTimer: NodeJS.Timeout | undefined
+  let ended = false
   let serving: Promise<SessionServices> | undefined
   let services: SessionServices | undefined
 
   const connect = async (purpose: string, setup: string): Promise<pg.Client> => {
-    const client = await server.connect(purpose, name)
+    const client = await server.connect(purpose, name, () => owner.onLost())
     clients.push(client)
+    if (ended) await client.end()
     await client.query(setup)
     return client
   }
@@ -220,7 +222,9 @@ export const openDatabaseSessions = async (context: SessionsContext, owner: Owne
     const poll = (): Promise<void> => {
       polling ??= leaser
         .poll()
-        .catch((error: unknown) => log.warn({ err: error, database: name }, 'could not lease sequence values ahead'))
+        .catch((error: unknown) => {
+          if (!ended) log.warn({ err: error, database: name }, 'could not lease sequence values ahead')
+        })
         .finally(() => {
           polling = undefined
         })
@@ -229,7 +233,8 @@ export const openDatabaseSessions = async (context: SessionsContext, owner: Owne
     // What a crash made void is leased before the first client could meet it.
     await poll()
     pollTimer = setInterval(() => {
-      if (gate.serving) void poll()
+      if (ended) clearInterval(pollTimer)
+      else if (gate.serving) void poll()
     }, pollIntervalMs)
     services = {
       gate,
@@ -255,15 +260,11 @@ export const openDatabaseSessions = async (context: SessionsContext, owner: Owne
       return serving
     },
     end() {
+      ended = true
       clearInterval(pollTimer)
       capture.close()
-    },
-    async close() {
-      clearInterval(pollTimer)
-      capture.close()
-      await serving?.catch(() => undefined)
-      clearInterval(pollTimer)
-      await Promise.all(clients.map((client) => client.end()))
+      // One that asks something is cut off: its answer may lie behind what ends it.
+      for (const client of clients) void client.end()
     },
   }
 }

@@ -86,7 +86,7 @@ export interface Database extends DatabaseIdentity {
   readonly openSessions: DatabaseSessions | undefined
   /** Rolls a session of this database back; undefined where the pid is none of its. */
   abort(pid: number, waited: WaitedFor | undefined): Promise<void> | undefined
-  /** Ends all that is connected to it but clients' backends. */
+  /** The agent leaves it. Its backends may live for a moment longer, and sessions that are being opened may come: end them. */
   close(): Promise<void>
   /** As the agent ends: its server is about to stop. */
   end(): Promise<void>
@@ -97,7 +97,12 @@ export const openDatabase = async (context: DatabaseContext, identity: DatabaseI
   const { id, oid, name, port } = identity
   const isFirst = id === firstDatabase
   const user = isFirst ? nodeName(node) : `${nodeName(node)}_${oid}`
-  const admin = await server.connect('control', name)
+  let closed = false
+  const onLost = (error?: Error): void => {
+    if (!closed) onFatal(error ?? new AllwriteError('unavailable', `a connection to database "${name}" was lost`))
+  }
+  const onClientLost = (): void => onLost()
+  const admin = await server.connect('control', name, onClientLost)
   const query = queryOf(admin)
   await prepareDatabase(admin, {
     node,
@@ -109,11 +114,10 @@ export const openDatabase = async (context: DatabaseContext, identity: DatabaseI
   let workerPid: number | undefined
   let applierRuns = false
   let enabling: Promise<void> | undefined
-  let closed = false
   let making: Promise<DatabaseSessions> | undefined
   let sessions: DatabaseSessions | undefined
 
-  const applierClient = await server.connect('applier', name)
+  const applierClient = await server.connect('applier', name, onClientLost)
   const applier = await createSqlApplier({
     client: applierClient,
     origin: isFirst ? sqlOriginName : `${sqlOriginName}_${oid}`,
@@ -206,9 +210,9 @@ export const openDatabase = async (context: DatabaseContext, identity: DatabaseI
   }
 
   const openSessions = async (): Promise<DatabaseSessions> => {
-    const opened = await openDatabaseSessions(context, { id, oid, name, schema })
+    const opened = await openDatabaseSessions(context, { id, oid, name, schema, onLost })
     if (closed) {
-      await opened.close()
+      opened.end()
       throw new AllwriteError('unavailable', `database "${name}" is being changed`)
     }
     sessions = opened
@@ -260,7 +264,7 @@ export const openDatabase = async (context: DatabaseContext, identity: DatabaseI
     async close() {
       closed = true
       builds.close()
-      await sessions?.close()
+      sessions?.end()
       if (enabling !== undefined) await admin.query('ALTER SUBSCRIPTION allwrite DISABLE')
       await publisher[Symbol.asyncDispose]()
       await Promise.all([admin.end(), applierClient.end()])

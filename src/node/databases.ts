@@ -5,7 +5,7 @@
  * @module
  */
 import { deferred, type Deferred } from '../core/deferred.ts'
-import { AllwriteError, assert } from '../core/errors.ts'
+import { AllwriteError } from '../core/errors.ts'
 import { databaseId, firstDatabase, type DatabaseId } from '../core/ids.ts'
 import type { WaitedFor } from './apply/waiting-for.ts'
 import { openDatabase, type Database, type DatabaseContext, type DatabaseIdentity } from './database.ts'
@@ -18,8 +18,8 @@ export interface Databases {
   readonly first: Database
   /** Those that are open. */
   readonly all: readonly Database[]
-  /** Where the journal's records of a database go. @throws InvariantError where it is not there */
-  targetOf(database: DatabaseId): ApplyTarget
+  /** Where the journal's records of a database go; undefined where this node has none, which the others have. */
+  targetOf(database: DatabaseId): ApplyTarget | undefined
   /** Rolls a session back, of whatever database; undefined where the pid is none of ours. */
   abort(pid: number, waited: WaitedFor | undefined): Promise<void> | undefined
   /** Does what was left undone when the agent ended: before anything of the journal is executed. */
@@ -108,11 +108,7 @@ export const openDatabases = async (
     get all() {
       return [...open.values()]
     },
-    targetOf(id) {
-      const database = open.get(id)
-      assert(database !== undefined, `database ${id} of the journal is not at this node`)
-      return database.target
-    },
+    targetOf: (id) => open.get(id)?.target,
     abort(pid, waited) {
       for (const database of open.values()) {
         const aborted = database.abort(pid, waited)

@@ -7,15 +7,14 @@
 import { waitedFor, type WaitedFor } from './apply/waiting-for.ts'
 import { transactionCommitted, type Query } from './recovery/progress.ts'
 import type { Xid } from '../core/ids.ts'
-import { agentRole } from './server.ts'
 
 export interface Inspector {
   blockersOf(pids: readonly number[]): Promise<readonly number[]>
   waitedFor(pids: readonly number[]): Promise<WaitedFor | undefined>
   /** The backend of a database's apply worker. @param oid the database's */
   workerPid(oid: number): Promise<number | undefined>
-  /** Backends that are connected to a database; `clients`: those of clients alone. */
-  connected(oid: number, clients: boolean): Promise<readonly number[]>
+  /** Processes of the server that are connected to a database, clients' and the agent's; not autovacuum's. */
+  connected(oid: number): Promise<readonly number[]>
   committed(xid: Xid): Promise<boolean>
   /** Is this backend still in that transaction, its locks held? */
   stillOpen(backendPid: number, xid: bigint): Promise<boolean>
@@ -69,12 +68,11 @@ export const createInspector = async (query: Query): Promise<Inspector> => {
       )
       return rows[0]?.['pid'] == null ? undefined : Number(rows[0]['pid'])
     },
-    async connected(oid, clients) {
+    async connected(oid) {
       const rows = await query(
         `SELECT pid::text AS pid FROM pg_stat_activity
-          WHERE datid = $1 AND backend_type NOT IN ('autovacuum worker', 'parallel worker')
-            AND (NOT $2 OR backend_type = 'client backend' AND usename <> $3)`,
-        [oid, clients, agentRole],
+          WHERE datid = $1 AND backend_type NOT IN ('autovacuum worker', 'parallel worker')`,
+        [oid],
       )
       return rows.map((row) => Number(row['pid']))
     },

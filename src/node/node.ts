@@ -265,7 +265,14 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const executor = createExecutor({
     tracker,
-    targetOf: (database) => databases.targetOf(database),
+    targetOf(database) {
+      const target = databases.targetOf(database)
+      if (target !== undefined) return target
+      // Its CREATE failed here alone: a copy of another node has it.
+      const what = `database ${database} of the journal is not at this node`
+      inconsistent(what, {})
+      throw new AllwriteError('internal', what)
+    },
     readChunks,
     committedBefore: (record) => here.committedBefore(record),
     isOwnNode: ({ entry }) => here.isOurs(entry),

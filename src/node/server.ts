@@ -44,8 +44,11 @@ export interface ServerOptions {
 export interface LocalServer {
   readonly postgres: PostgresServer
   readonly socketPath: string
-  /** A new connection as the agent's role, to the first database if none is named; a lost one is fatal for the agent. */
-  connect(name: string, database?: string): Promise<pg.Client>
+  /**
+   * A new connection as the agent's role, to the first database if none is named; a lost one is fatal for the agent, or what `onLost`
+   * makes of it.
+   */
+  connect(name: string, database?: string, onLost?: () => void): Promise<pg.Client>
   /** One that may be lost: its queries fail then. */
   connectSpare(name: string, database?: string): Promise<pg.Client>
 }
@@ -134,10 +137,9 @@ export const startServer = async (options: ServerOptions): Promise<LocalServer> 
     logFile: options.logFile,
     onExit: options.onExit,
   })
-  const connect = (name: string, database = options.database): Promise<pg.Client> =>
-    connectAsAgent({ ...options, database, name, onLost: options.onExit })
-  const connectSpare = (name: string, database = options.database): Promise<pg.Client> =>
-    connectAsAgent({ ...options, database, name, onLost: () => undefined })
+  const connect = (name: string, database = options.database, onLost = options.onExit): Promise<pg.Client> =>
+    connectAsAgent({ ...options, database, name, onLost })
+  const connectSpare = (name: string, database?: string): Promise<pg.Client> => connect(name, database, () => undefined)
   return { postgres, socketPath: socketPathIn(options.socketDir), connect, connectSpare }
 }
 
