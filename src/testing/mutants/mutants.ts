@@ -98,6 +98,30 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'a database is given its records while another one has not committed those before',
+    file: 'node/order/executor.js',
+    original: 'await drain();\n        current = target;',
+    replacement: 'current = target;',
+    caughtBy: {
+      kind: 'test',
+      file: 'node/order/executor.test.js',
+      test: 'a database gets nothing while what another one was given is on its way; a schema change reads its own catalog',
+      says: /the first is not committed/,
+    },
+  },
+  {
+    name: 'keys of two databases are the same',
+    file: 'node/capture/key-plan.js',
+    original: 'hash64(bytes, 0, bytes.length, database, 0, out)',
+    replacement: 'hash64(bytes, 0, bytes.length, 0, 0, out)',
+    caughtBy: {
+      kind: 'test',
+      file: 'node/capture/keys-databases.test.js',
+      test: 'the same names in two databases conflict with nothing; schema changes do, and a drop with who writes there',
+      says: /ERR_ASSERTION/,
+    },
+  },
+  {
     name: 'one node skips a writeset now and then',
     file: 'node/order/judge.js',
     original: "if (verdict.kind === 'commit')",
