@@ -9,7 +9,7 @@
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
-import { position, type Position } from '../../core/ids.ts'
+import { databaseId, position, type Position } from '../../core/ids.ts'
 import type { ChunkedChanges, InlineChanges, Statement } from '../../core/writeset.ts'
 import {
   MessageType,
@@ -20,7 +20,13 @@ import {
 } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
 import { feedDependencies, holdsLocks, type Dependencies } from './dependencies.ts'
-import { isConcurrentTable, isNotificationTable, isStatementTable, type StreamedTransaction } from './decoder.ts'
+import {
+  isConcurrentTable,
+  isDatabaseTable,
+  isNotificationTable,
+  isStatementTable,
+  type StreamedTransaction,
+} from './decoder.ts'
 import { createHoistFinder, type Hoists } from './hoist.ts'
 import type { RecordKeys } from './keys.ts'
 
@@ -140,6 +146,14 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     out.add(message)
   }
 
+  const databaseCommand = (relation: Relation, change: RowChange): void => {
+    schemaChange = true
+    if (change.kind !== 'insert') return
+    const value = (name: string): string =>
+      Buffer.from(change.new[relation.columns.findIndex((column) => column.name === name)] ?? []).toString('utf8')
+    options.keys.databases(value('kind') === 'drop' ? databaseId(Number(value('target'))) : undefined)
+  }
+
   const row = (message: Buffer): void => {
     const relation = relationAt(message.readUInt32BE(1))
     if (isNotificationTable(relation)) return notification(message)
@@ -148,6 +162,7 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     if (!isStatementTable(relation)) {
       empty = false
       schemaChange ||= isConcurrentTable(relation)
+      if (isDatabaseTable(relation)) databaseCommand(relation, change)
       rows = true
       options.keys.row(relation, change)
       return out.add(message)

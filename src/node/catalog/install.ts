@@ -15,6 +15,7 @@ import { applySql } from './sql/apply.ts'
 import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
 import { concurrentSql } from './sql/concurrent.ts'
+import { databasesSql } from './sql/databases.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
@@ -32,7 +33,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 8
+export const schemaVersion = 9
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -59,6 +60,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     sessionStateSql,
     turnTablesSql,
     concurrentSql,
+    databasesSql,
     rowLocksSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,

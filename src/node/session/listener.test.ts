@@ -27,7 +27,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     gate: { serving: true },
     lookupRole: (name) => Promise.resolve(name === 'ann' ? ann : undefined),
     socketPath: '/nonexistent/.s.PGSQL.1',
-    database: 'postgres',
+    enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(1)),

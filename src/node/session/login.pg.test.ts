@@ -111,7 +111,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     gate: { serving: true },
     lookupRole,
     socketPath,
-    database: 'postgres',
+    enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(3)),
