@@ -29,11 +29,12 @@ export interface AgentStatus {
   readonly note?: string
   /** The writer of pinned endpoints, as of `position`; epoch 0: none. */
   readonly pinned: Pin
-  readonly counts: NodeCounts
+  readonly counts: readonly DatabaseCounts[]
 }
 
 /** Since the agent began. */
-export interface NodeCounts {
+export interface DatabaseCounts {
+  readonly database: string
   readonly committed: number
   readonly conflicts: readonly { readonly table: string; readonly reason: string; readonly count: number }[]
 }
@@ -96,7 +97,7 @@ export function parseChildMessage(value: unknown): ChildMessage | undefined {
         serverSilentMs: wholeNumber(fields['serverSilentMs']) ?? 0,
         ...(typeof fields['note'] === 'string' ? { note: fields['note'] } : {}),
         pinned: parsePin(fields['pinned']),
-        counts: parseCounts(fields['counts']),
+        counts: list(fields['counts']).map(parseCounts),
       }
     }
     case 'proxy':
@@ -145,9 +146,10 @@ function parsePin(value: unknown): Pin {
   return { epoch: wholeNumber(fields['epoch']) ?? 0, node: wholeNumber(fields['node']) ?? 0 }
 }
 
-function parseCounts(value: unknown): NodeCounts {
-  const { committed, conflicts } = fieldsOf(value)
+function parseCounts(value: unknown): DatabaseCounts {
+  const { database, committed, conflicts } = fieldsOf(value)
   return {
+    database: String(database),
     committed: wholeNumber(committed) ?? 0,
     conflicts: list(conflicts).map((conflict) => {
       const { table, reason, count } = fieldsOf(conflict)

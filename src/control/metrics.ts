@@ -5,7 +5,7 @@
  */
 import type { ProxyStatus } from '../proxy/index.ts'
 import { isReady } from './health.ts'
-import type { NodeCounts } from './ipc.ts'
+import type { DatabaseCounts } from './ipc.ts'
 import type { NodeState } from './status.ts'
 
 export const metricsType = 'text/plain; version=0.0.4; charset=utf-8'
@@ -18,7 +18,7 @@ export interface NodeSample {
   readonly position: number
   readonly lag: number
   readonly sessions: number
-  readonly counts: NodeCounts
+  readonly counts: readonly DatabaseCounts[]
 }
 
 type Labels = Readonly<Record<string, string | number>>
@@ -75,14 +75,18 @@ export function nodeMetrics(nodes: readonly NodeSample[]): string {
       'allwrite_transactions_committed_total',
       'counter',
       'Write transactions of clients of this node that committed, since its agent began.',
-      each(({ counts }) => counts.committed),
+      nodes.flatMap(({ name, counts }) =>
+        counts.map(({ database, committed }): Sample => [{ node: name, database }, committed]),
+      ),
     ),
     family(
       'allwrite_conflicts_total',
       'counter',
       'Transactions that lost to others, by the table that decided and by reason.',
       nodes.flatMap(({ name, counts }) =>
-        counts.conflicts.map(({ table, reason, count }): Sample => [{ node: name, table, reason }, count]),
+        counts.flatMap(({ database, conflicts }) =>
+          conflicts.map(({ table, reason, count }): Sample => [{ node: name, database, table, reason }, count]),
+        ),
       ),
     ),
   ].join('')

@@ -15,7 +15,9 @@ const status: AgentStatus = {
   draining: false,
   serverSilentMs: 0,
   pinned: { epoch: 0, node: 0 },
-  counts: { committed: 3, conflicts: [{ table: 'public."odd"', reason: 'certification', count: 4 }] },
+  counts: [
+    { database: 'app', committed: 3, conflicts: [{ table: 'public."odd"', reason: 'certification', count: 4 }] },
+  ],
 }
 
 /** Hands its connections over as a login does: some bytes read, put back, paused. */
@@ -71,7 +73,7 @@ test('a node tells its health by status codes, on a socket that came by another 
   })
   match(
     await (await node.ask('/metrics')).text(),
-    /^allwrite_conflicts_total\{node="n1",table="public\.\\"odd\\"",reason="certification"\} 4$/m,
+    /^allwrite_conflicts_total\{node="n1",database="app",table="public\.\\"odd\\"",reason="certification"\} 4$/m,
   )
 })
 

@@ -291,7 +291,7 @@ function build(parts: Parts): Startable {
       position: nodes[index]?.position ?? 0,
       lag: nodes[index]?.lag ?? 0,
       sessions: nodes[index]?.sessions ?? 0,
-      counts: slot.word?.counts ?? { committed: 0, conflicts: [] },
+      counts: slot.word?.counts ?? [],
     }))
     const proxyStatus = parts.proxyStatus()
     return [

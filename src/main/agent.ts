@@ -126,7 +126,7 @@ const run = async (): Promise<void> => {
       serverSilentMs: now?.serverSilentMs ?? 0,
       draining: sessions?.draining ?? false,
       pinned: sessions?.pinned.current ?? { epoch: 0, node: 0 },
-      counts: running?.gate.counts ?? { committed: 0, conflicts: [] },
+      counts: sessions?.counts ?? [],
       ...(now?.note === undefined ? {} : { note: now.note }),
     }
   }

@@ -6,13 +6,15 @@
  */
 import { assert } from '../core/errors.ts'
 import { position, type Position } from '../core/ids.ts'
-import { hashBytes, keyBytes, KeyFlag } from '../core/writeset.ts'
+import { hashBytes, keyBytes, KeyFlag, LockMode } from '../core/writeset.ts'
 import type { Judged } from './order/judge.ts'
 
-/** The table whose only row says who the writer is (catalog/sql/tables.ts). */
-export const pinnedTable = { schema: 'allwrite', name: 'pinned' } as const
+/** The table whose only row, in the first database, says who the writer is (catalog/sql/tables.ts). */
+export const pinnedTable = 'allwrite.pinned'
 
 export interface PinChanges {
+  /** Makes a record depend on the table as one that has read it would: whoever changed it since the record began, voids it. */
+  readonly key: Uint8Array
   /** Sees each judged entry, in order. */
   see(judged: Judged): void
   /** Where the newest committed change stands; 0: none since this agent started to judge. */
@@ -26,7 +28,11 @@ export const createPinChanges = (tableHash: Uint8Array | undefined): PinChanges 
   assert(tableHash !== undefined, 'the table was just made')
   let at = position(0)
   let tell = (): void => undefined
+  const key = new Uint8Array(keyBytes)
+  key.set(tableHash)
+  key[hashBytes] = LockMode.update | KeyFlag.early | KeyFlag.checkOnly
   return {
+    key,
     see({ entry, committed, position: here }) {
       if (entry.kind !== 'group') return
       if (!committed.some((index) => names(entry.records[index]?.keys, tableHash))) return

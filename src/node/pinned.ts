@@ -17,7 +17,7 @@ import { AllwriteError } from '../core/errors.ts'
 import { nodeName, type NodeId } from '../core/ids.ts'
 import type { Query } from './recovery/progress.ts'
 import type { InternalTransactions } from './internal-transaction.ts'
-import { pinnedTable, type PinChanges } from './pin-changes.ts'
+import type { PinChanges } from './pin-changes.ts'
 import type { NodeGate, Restriction } from './session/contract.ts'
 
 export interface Pin {
@@ -110,7 +110,7 @@ export const createPinned = async (options: PinnedOptions): Promise<Pinned> => {
       return {
         restriction: {
           kind: 'pinned',
-          reads: [pinnedTable],
+          keys: changes.key,
           refusal: () => (changes.at === stay.since ? undefined : over()),
         },
         onOver(run) {

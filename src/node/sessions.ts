@@ -5,11 +5,10 @@
  */
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type pg from 'pg'
 import type { NodeId } from '../core/ids.ts'
 import { xid as toXid } from '../core/ids.ts'
-import { AllwriteError } from '../core/errors.ts'
-import { exhaustedSequence, pollIntervalMs, createSequenceLeaser } from './catalog/sequences.ts'
+import { AllwriteError, assert } from '../core/errors.ts'
+import { exhaustedSequence } from './catalog/sequences.ts'
 import { createPinned, type Pinned } from './pinned.ts'
 import { createInternalTransactions } from './internal-transaction.ts'
 import type { RunningNode } from './node.ts'
@@ -20,8 +19,9 @@ import { createCancelRegistry, passCancel } from './session/cancel.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
 import { forReader, readerRestriction } from './session/reader.ts'
-import { runSession, type Session, type SessionFunctions } from './session/session.ts'
+import { runSession, type Session } from './session/session.ts'
 import { openTlsSource } from './session/tls.ts'
+import type { Counts } from './submissions.ts'
 
 export interface SessionsOptions {
   readonly node: NodeId
@@ -43,6 +43,8 @@ export interface SessionsOptions {
 export interface Sessions {
   readonly count: number
   readonly pinned: Pick<Pinned, 'current' | 'take'>
+  /** Of each database that has had a client. */
+  readonly counts: readonly ({ readonly database: string } & Counts)[]
   /**
    * Ends each session as soon as it is in no transaction (57P01), and new ones at once: the endpoints choose this node no more, who
    * comes has not been told yet. Resolves when none is left, or after `withinMs`.
@@ -59,23 +61,6 @@ export interface Sessions {
 const drainMsMin = 250
 /** How long sessions may take to end at a stop, ms; then the server's own fast shutdown ends them. */
 const closeMsMax = 2_000
-
-const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
-  const oid = async (signature: string): Promise<number> => {
-    const { rows } = await client.query<{ oid: string }>('SELECT $1::regprocedure::oid::text AS oid', [signature])
-    return Number(rows[0]?.oid)
-  }
-  return {
-    capture: await oid('allwrite.capture(text)'),
-    captureLocking: await oid('allwrite.capture_locking(text, text, pg_lsn)'),
-    unseenWrites: await oid('allwrite.unseen_writes()'),
-    sessionState: await oid('allwrite.session_state()'),
-    currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),
-    truncateRestarted: await oid('allwrite.truncate_restarted()'),
-    journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),
-    journalConcurrently: await oid('allwrite.journal_concurrently(text, text, text)'),
-  }
-}
 
 const roleSql = `SELECT rolpassword, rolcanlogin::text, rolvaliduntil::text, rolconnlimit::text, rolsuper::text
   FROM pg_authid WHERE rolname = $1`
@@ -96,35 +81,9 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     }
   }
 
-  const leaseClient = await running.server.connect('leases')
-  await leaseClient.query('SET default_transaction_read_only = off')
-  // A client's open DDL holds the row of its sequence: the other sequences' leases don't wait for it longer than this.
-  await leaseClient.query(`SET lock_timeout = '2s'`)
-  const leasePid = Number((await queryOf(leaseClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid'])
-  const internal = createInternalTransactions(leaseClient, leasePid, running.gate)
-  const grantClient = await running.server.connect('ranges')
-  await grantClient.query(`SET lock_timeout = '1s'`)
-  const leaser = createSequenceLeaser({
-    leaseTransaction: (sql) => internal.run(sql),
-    control: grantClient,
-    now: options.now,
-  })
-  let polling: Promise<void> | undefined
-  const poll = (): Promise<void> => {
-    polling ??= leaser
-      .poll()
-      .catch((error: unknown) => log.warn({ err: error }, 'could not lease sequence values ahead'))
-      .finally(() => {
-        polling = undefined
-      })
-    return polling
-  }
-  // What a crash made void is leased before the first client could meet it.
-  await poll()
-  const pollTimer = setInterval(() => {
-    if (running.gate.serving) void poll()
-  }, pollIntervalMs)
-
+  // Before the first client could meet what a crash made void.
+  const first = await running.databases.enter(options.database)
+  assert(first !== undefined, 'the first database is never dropped')
   const pinClient = await running.server.connect('pinned')
   await pinClient.query('SET default_transaction_read_only = off')
   await pinClient.query(`SET lock_timeout = '2s'`)
@@ -132,13 +91,12 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   const pinned = await createPinned({
     node: options.node,
     query: roles,
-    internal: createInternalTransactions(pinClient, pinPid, running.gate),
+    internal: createInternalTransactions(pinClient, pinPid, first.sessions.gate),
     changes: running.pinChanges,
     gate: running.gate,
     onFatal: options.onFatal,
   })
 
-  const functions = await functionsOf(grantClient)
   const sessions = new Map<Session, Socket>()
   let draining = false
   /** The endpoints have had the time to hear of it. */
@@ -147,18 +105,25 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   /** Told when the last session ends. */
   let onEmpty: () => void = () => undefined
   const onSession = (start: SessionStart): void => {
+    const entered = running.databases.entered(start.database)
+    if (entered === undefined) {
+      // Shut behind the login: its backend is ended with all others.
+      for (const socket of [start.client, start.backend]) socket.on('error', () => undefined).destroy()
+      return
+    }
+    const { database, sessions: services } = entered
     const restriction = start.reader ? readerRestriction : start.stay?.restriction
-    const classify = running.classifier.classify.bind(running.classifier)
+    const classify = database.classifier.classify.bind(database.classifier)
     const session = runSession(
       { ...start, consistencyUnknown: true },
       {
-        gate: running.gate,
+        gate: services.gate,
         ...(restriction === undefined ? {} : { restriction }),
         classify: start.reader ? (text, facts) => forReader(classify(text, facts), text) : classify,
-        catalogState: () => running.classifier.state,
-        functions,
+        catalogState: () => database.classifier.state,
+        functions: services.functions,
         journalSecret: options.agentSecret,
-        hasDeferrable: () => running.schema.hasDeferrable,
+        hasDeferrable: () => database.schema.hasDeferrable,
         // Not by the cancel protocol: a request that waits for a busy postmaster can't be called back, and none says when it is over.
         cancelBackend: () => running.inspector.cancel(start.backendPid),
         passCancel: () => passCancel(running.server.socketPath, start.backendPid, start.backendSecret),
@@ -167,11 +132,10 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
         onSequenceExhausted: async ({ message }) => {
           const sequence = exhaustedSequence(message)
           if (sequence === undefined) throw new AllwriteError('postgres', message, { sqlState: '2200H' })
-          await leaser.exhausted(sequence)
-          // Where one has run out, the statement's or the load's others are not far.
-          void poll()
+          await services.exhausted(sequence)
         },
-        buildResult: (id) => running.builds.result(id),
+        buildResult: (id) => database.builds.result(id),
+        databaseResult: (id) => running.databases.result(id),
         log,
       },
     )
@@ -197,7 +161,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     drained: () => refusing,
     lookupRole,
     socketPath: running.server.socketPath,
-    database: options.database,
+    enterDatabase: async (name) => (await running.databases.enter(name)) !== undefined,
     reservedRoles: new Set([agentRole]),
     mockSecret: createHash('sha256').update(`mock ${options.agentSecret}`).digest(),
     cancels: createCancelRegistry(options.node),
@@ -218,6 +182,11 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       return sessions.size
     },
     pinned,
+    get counts() {
+      return running.databases.all.flatMap(({ name, openSessions: opened }) =>
+        opened === undefined ? [] : [{ database: name, ...opened.submissions.counts }],
+      )
+    },
     get draining() {
       return draining
     },
@@ -240,7 +209,6 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       })
     },
     async close() {
-      clearInterval(pollTimer)
       clearTimeout(refuseLater)
       await listener.close()
       for (const session of sessions.keys()) session.end()

@@ -8,17 +8,20 @@
  */
 import { deferred } from '../core/deferred.ts'
 import { AllwriteError } from '../core/errors.ts'
-import { type Position, xid as toXid } from '../core/ids.ts'
-import type { WritesetRecord } from '../core/writeset.ts'
+import { type DatabaseId, type Position, xid as toXid } from '../core/ids.ts'
+import { keyBytes, type WritesetRecord } from '../core/writeset.ts'
 import type { Capture, CapturedTransaction } from './capture/capture.ts'
 import type { StreamedTransaction } from './capture/decoder.ts'
 import { holdsLocks, noDependencies, parseLocks, type Dependencies } from './capture/dependencies.ts'
 import type { Writeset } from './capture/writeset.ts'
+import { pinnedTable } from './pin-changes.ts'
 import type { GroupBuilder } from './order/group-builder.ts'
 import type { Pending } from './order/pending.ts'
 import type { Conflict, Outcome, Participant, Submission } from './session/contract.ts'
 
 export interface SubmissionsOptions {
+  /** Whose transactions these are; absent: the first database's. */
+  readonly database?: DatabaseId
   readonly capture: Capture
   readonly groups: GroupBuilder
   readonly applied: () => Position
@@ -117,13 +120,14 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     const { changes } = captured
     const dependencies: Dependencies = {
       ...(submission.locks === undefined ? noDependencies : parseLocks(submission.locks)),
-      reads: [...(captured.reads ?? []), ...(submission.restriction?.reads ?? [])],
+      reads: captured.reads ?? [],
     }
     const written = changes === undefined ? undefined : await build(changes, dependencies)
     const writeset = written?.empty === false ? written : unwritten(dependencies)
     if (writeset === undefined) return commitAlone(submission.participant)
     const late = await lateOf(submission, captured, writeset)
-    const refusal = submission.restriction?.refusal()
+    const { restriction } = submission
+    const refusal = restriction?.refusal()
     if (refusal !== undefined) return { kind: 'refused', error: refusal }
     if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
     if (late === undefined || changes?.aborted === true) return vanished
@@ -133,14 +137,18 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       late,
       schemaChange: writeset.schemaChange,
       ...(writeset.notifies === true ? { notifies: true as const } : {}),
-      keys: writeset.keys,
+      keys: restriction === undefined ? writeset.keys : Buffer.concat([writeset.keys, restriction.keys]),
       changes: writeset.changes,
     }
     const pending: Pending = {
+      ...(options.database === undefined ? {} : { database: options.database }),
       participant: submission.participant,
       record,
       outcome: deferred(),
-      describeKey: (keyIndex) => options.describeKey(record, dependencies, keyIndex),
+      describeKey: (keyIndex) =>
+        keyIndex * keyBytes >= writeset.keys.length
+          ? { table: pinnedTable, key: undefined }
+          : options.describeKey(record, dependencies, keyIndex),
       // Members of one group don't conflict, since all held their locks at one time; SIREAD locks hold nobody off.
       alone: record.schemaChange || captured.reads !== undefined,
       appended: false,

@@ -172,7 +172,7 @@ test(
     }
     assert.equal(samples.get('allwrite_node_ready{node="n2"}'), 1)
     assert((samples.get('allwrite_journal_position') ?? 0) > 0)
-    assert((samples.get('allwrite_transactions_committed_total{node="n1"}') ?? 0) > 0)
+    assert((samples.get('allwrite_transactions_committed_total{node="n1",database="postgres"}') ?? 0) > 0)
     assert.equal((await post('/pause', { 'content-type': 'text/plain' })).status, 400)
     assert.equal((await fetch(healthUrl('n1', '/pinned'), { method: 'POST', body: '{"epoch":0}' })).status, 400)
     assert.equal((await status()).pinned, null)
@@ -193,7 +193,7 @@ test('conflicts are counted by table', { skip }, async () => {
     }
     assert(lost > 0)
     await until('the conflict is counted', async () =>
-      /^allwrite_conflicts_total\{node="n[12]",table="public.seen",reason="\w+"\} [1-9]/m.test(
+      /^allwrite_conflicts_total\{node="n[12]",database="postgres",table="public.seen",reason="\w+"\} [1-9]/m.test(
         await (await fetch(`${urls.http}/metrics`)).text(),
       ),
     )

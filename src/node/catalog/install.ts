@@ -15,6 +15,7 @@ import { applySql } from './sql/apply.ts'
 import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
 import { concurrentSql } from './sql/concurrent.ts'
+import { databasesSql } from './sql/databases.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
@@ -24,6 +25,7 @@ import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
 import { settleSql } from './sql/settle.ts'
 import { tablesSql } from './sql/tables.ts'
+import { turnTablesSql } from './sql/turn-tables.ts'
 
 /** As much of `pg.Client` as this folder needs. Queries may hold several statements when they have no result to read. */
 export interface SqlClient {
@@ -31,7 +33,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 9
+export const schemaVersion = 10
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -56,7 +58,9 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     ddlSql,
     captureSql,
     sessionStateSql,
+    turnTablesSql,
     concurrentSql,
+    databasesSql,
     rowLocksSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,

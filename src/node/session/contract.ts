@@ -16,7 +16,6 @@
 import type { Binding } from '../../core/preamble.ts'
 import type { AllwriteError } from '../../core/errors.ts'
 import type { NodeId, Position } from '../../core/ids.ts'
-import type { QualifiedName } from '../catalog/relations.ts'
 
 /** Why a transaction lost. Key and table are what the DETAIL line names; absent where a coarse key decided. */
 export interface Conflict {
@@ -70,8 +69,8 @@ export interface Submission {
 /** What a session is bound to at its endpoint (core/preamble.ts), as far as its commits go. */
 export interface Restriction {
   readonly kind: Binding['kind']
-  /** Tables whose change by others, since the transaction began, voids it. */
-  readonly reads: readonly QualifiedName[]
+  /** Keys that its records have besides their own, packed, each of them check-only. */
+  readonly keys: Uint8Array
   /** Why nothing that changes or locks anything may be appended; asked in the same tick as it would be. Undefined: it may. */
   refusal(): AllwriteError | undefined
 }

@@ -41,7 +41,9 @@ const functions = {
   currentSetting: 5,
   captureLocking: 6,
   journalConcurrently: 7,
+  journalDatabase: 0,
   sessionState: 8,
+  turnTables: 9,
 }
 const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
 
@@ -203,6 +205,7 @@ export async function fakeSession(
       committed: () => Promise.resolve(false),
       onSequenceExhausted: () => Promise.reject(new Error('none')),
       buildResult: () => Promise.resolve({ notices: [] }),
+      databaseResult: () => Promise.resolve({ notices: [] }),
       log: { warn: () => undefined, error: (_fields, text) => errors.push(text) },
       ...options,
     },

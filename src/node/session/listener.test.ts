@@ -31,7 +31,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     drained: () => false,
     lookupRole: (name) => Promise.resolve(name === 'ann' ? ann : undefined),
     socketPath: '/nonexistent/.s.PGSQL.1',
-    database: 'postgres',
+    enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(1)),

@@ -113,7 +113,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     drained: () => false,
     lookupRole,
     socketPath,
-    database: 'postgres',
+    enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(3)),

@@ -53,8 +53,8 @@ export interface LoginContext {
   readonly lookupRole: LookupRole
   /** Unix socket of the local server: `<folder>/.s.PGSQL.<port>`. */
   readonly socketPath: string
-  /** The one database that is served. */
-  readonly database: string
+  /** Makes a database ready for a session; false where there is none of this name. @throws AllwriteError where it can't be used now */
+  readonly enterDatabase: (name: string) => Promise<boolean>
   /** Roles of the machinery, which nobody logs in as. */
   readonly reservedRoles: ReadonlySet<string>
   /** The same on all nodes of a cluster: salts of roles that don't exist come from it. */
@@ -175,7 +175,7 @@ const startSession = async (
   checkAdmission(accepted, channel, user, context)
   const keys = await authenticate(channel, user, context)
   try {
-    checkDatabase(startup.database, context.database)
+    await checkDatabase(startup.database, context)
     const { binding } = channel
     const reader = binding?.kind === 'reader'
     const { settings, readOnlyWish: asked } = startSettings(startup)
@@ -186,7 +186,7 @@ const startSession = async (
     const backend = await connectBackend({
       socketPath: context.socketPath,
       user,
-      database: context.database,
+      database: startup.database,
       credentials: { kind: 'keys', ...keys },
       settings,
       signal: channel.reader.gone,
@@ -214,7 +214,7 @@ const startSession = async (
       backendSecret: backend.secret,
       clientPid: key.pid,
       user,
-      database: context.database,
+      database: startup.database,
       parameters,
       readOnlyWish,
       reader,
@@ -251,16 +251,14 @@ const checkAdmission = (accepted: Socket, channel: Channel, user: string, contex
     })
 }
 
-const checkDatabase = (asked: string, served: string): void => {
-  if (asked === served) return
-  if (asked === 'template0' || asked === 'template1' || asked === 'postgres')
+const checkDatabase = async (asked: string, context: LoginContext): Promise<void> => {
+  if (asked === 'template0' || asked === 'template1')
     throw new AllwriteError('unsupported', `database "${asked}" is not served by this cluster`, {
-      hint: `Connect to the database "${served}".`,
+      detail: 'Its content is no part of the journal.',
+      hint: 'Create a template of your own: CREATE DATABASE … IS_TEMPLATE true.',
     })
-  throw new AllwriteError('protocol', `database "${asked}" does not exist`, {
-    sqlState: '3D000',
-    hint: `This cluster serves the database "${served}".`,
-  })
+  if (!(await context.enterDatabase(asked)))
+    throw new AllwriteError('protocol', `database "${asked}" does not exist`, { sqlState: '3D000' })
 }
 
 // libpq decides target_session_attrs=read-write from these two, and the backend's guard would tell it to go away.

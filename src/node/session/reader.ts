@@ -13,7 +13,7 @@ const hint = 'Connect to the cluster endpoint to write.'
 
 export const readerRestriction: Restriction = {
   kind: 'reader',
-  reads: [],
+  keys: new Uint8Array(0),
   refusal: () =>
     new AllwriteError('unsupported', 'cannot write at a reader endpoint', { sqlState: readOnlySqlState, hint }),
 }
