@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import pg from 'pg'
 import { needsCluster } from '#testing/cluster.ts'
-import { fieldsOf } from '#testing/errors.ts'
+import { fieldsOf, outcomeOf } from '#testing/errors.ts'
 import { assertAllEqual, assertSameCatalogs } from '#testing/equality.ts'
 import { until } from '#testing/wait.ts'
 import { useCluster } from './rules-cluster.ts'
@@ -130,3 +130,135 @@ test('pg_hba.conf of the cluster is read by every node, checked first, and appli
   await bench.cluster().command(['reload'])
   await until('the guest is let in', async () => (await logsIn('guest')) === 'ok')
 })
+
+/** What would reach the agent's privileges, its replication or what it keeps in the database. `%` is replaced by the agent's own backend. */
+const attacks: readonly string[] = [
+  'set session_replication_role = replica',
+  `select set_config('session_replication_role', 'replica', false)`,
+  `do $$ begin perform set_config('session_replication_role', 'replica', false); end $$`,
+  'alter role mallory set session_replication_role = replica',
+  'set event_triggers = off',
+  'set allow_system_table_mods = on',
+  'set role allwrite',
+  'set session authorization allwrite',
+  'grant allwrite to mallory',
+  'do $$ begin grant allwrite to mallory; end $$',
+  `alter role allwrite password 'mine'`,
+  'alter role allwrite rename to other',
+  'alter role mallory superuser',
+  'alter role mallory replication',
+  'create role helper superuser login',
+  'drop role allwrite',
+  'reassign owned by allwrite to mallory',
+  'drop owned by allwrite',
+  'select * from pg_authid',
+  'select subconninfo from pg_subscription',
+  'drop subscription allwrite',
+  'alter subscription allwrite disable',
+  'drop publication allwrite',
+  'alter publication allwrite set table safe',
+  'do $$ begin alter publication allwrite set table safe; end $$',
+  `select pg_drop_replication_slot('allwrite')`,
+  `select pg_create_logical_replication_slot('mine', 'pgoutput')`,
+  `select pg_logical_slot_get_changes('allwrite', null, null)`,
+  `select pg_replication_slot_advance('allwrite', pg_current_wal_lsn())`,
+  `select pg_replication_origin_session_setup('allwrite')`,
+  `select pg_replication_origin_advance(roname, '0/1') from pg_replication_origin`,
+  'drop event trigger allwrite_login',
+  'alter event trigger allwrite_ddl_end disable',
+  'do $$ begin alter event trigger allwrite_ddl_end disable; end $$',
+  'create event trigger mine on ddl_command_end execute function allwrite.ddl_end()',
+  'drop schema allwrite cascade',
+  'create table allwrite.mine (id int)',
+  'create function allwrite.mine() returns int language sql as $$ select 1 $$',
+  'select * from allwrite.secret',
+  'delete from allwrite.secret',
+  'insert into allwrite.installed values (0)',
+  'update allwrite.heartbeat set beat = 0',
+  'delete from allwrite.heartbeat',
+  'truncate allwrite.ddl',
+  'lock table allwrite.heartbeat',
+  'alter function allwrite.admit_login() owner to mallory',
+  'drop function allwrite.admit_login()',
+  'create or replace function allwrite.admit_login() returns event_trigger language plpgsql as $$ begin end $$',
+  `select allwrite.journal_statement('a guess', 'drop table safe', null)`,
+  `select allwrite.journal_concurrently('a guess', '1', 'x')`,
+  'select allwrite.settle()',
+  'select allwrite.forget_node()',
+  'select allwrite.set_node(7, 7)',
+  'select pg_terminate_backend(%)',
+  'select pg_cancel_backend(%)',
+  'select pg_reload_conf()',
+  'alter system set fsync = off',
+  `copy safe to program 'true'`,
+  `copy safe from '/etc/passwd'`,
+  `select pg_read_file('postgresql.conf')`,
+  `select lo_export(1, '/tmp/x')`,
+  'load $$dblink$$',
+  'prepare transaction $$x$$',
+  'vacuum full pg_catalog.pg_class',
+]
+
+test('a client’s role reaches nothing that is the agent’s', { skip }, async () => {
+  const agent = await bench.withClient(1, async (superuser) => {
+    const { rows } = await superuser.query<{ pid: number }>(
+      `select pid from pg_stat_activity where usename = 'allwrite' and backend_type = 'client backend' limit 1`,
+    )
+    return String(rows[0]?.pid)
+  })
+  const mallory = await clientAs('mallory')
+  const passed: string[] = []
+  for (const attack of attacks) {
+    const outcome = await outcomeOf(mallory.query(attack.replaceAll('%', agent)))
+    if (outcome === 'ok') passed.push(attack)
+  }
+  // Of VACUUM FULL a role without the right is only warned.
+  assert.deepEqual(passed, ['vacuum full pg_catalog.pg_class'])
+  // Emitting messages is everybody's right in PostgreSQL; the agent's bear a nonce.
+  for (const prefix of ['allwrite', 'allwrite_flush', 'allwrite capture'])
+    await mallory.query(`select pg_logical_emit_message(false, $1, 'x'), pg_logical_emit_message(true, $1, 'x')`, [
+      prefix,
+    ])
+  await mallory.query('insert into safe values (100)')
+  await mallory.end()
+  assert.equal(await bench.everywhere('select max(id) from safe'), '100')
+  await bench.serving()
+  await assertAllEqual(bench.cluster())
+  await assertSameCatalogs(bench.cluster())
+})
+
+test(
+  'what the agent refuses a superuser, and what only the operating system’s rights would keep one from',
+  { skip },
+  async (context) => {
+    await bench.withClient(1, async (superuser) => {
+      for (const attack of [
+        'set session_replication_role = replica',
+        'set role allwrite',
+        'set event_triggers = off',
+        'alter role postgres set session_replication_role = replica',
+        'drop subscription allwrite',
+        'alter subscription allwrite disable',
+        'drop publication allwrite',
+        'alter event trigger allwrite_ddl_end disable',
+        'drop event trigger allwrite_login',
+        `select pg_drop_replication_slot('allwrite')`,
+        `alter role allwrite password 'mine'`,
+        'alter role allwrite nosuperuser',
+        'drop role allwrite',
+        'drop schema allwrite cascade',
+        'create table allwrite.mine (id int)',
+        'delete from allwrite.secret',
+        'alter system set fsync = off',
+        'prepare transaction $$x$$',
+      ]) {
+        const outcome = await outcomeOf(superuser.query(attack))
+        context.diagnostic(`${outcome} ${attack}`)
+        assert.notEqual(outcome, 'ok', attack)
+      }
+    })
+    await bench.serving()
+    await assertAllEqual(bench.cluster())
+    await assertSameCatalogs(bench.cluster())
+  },
+)

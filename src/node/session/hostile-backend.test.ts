@@ -3,10 +3,11 @@
  * `ALLWRITE_FUZZ_SEED` repeats a run, `ALLWRITE_FUZZ_RUNS` makes it longer.
  */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { copyData, copyDone, flush, functionCall, query, sync } from '../../wire/pgwire/messages.ts'
 import { fakeSession } from './fake-backend.ts'
-import { TestGate } from './session-fixtures.ts'
+import { heldBytesMax } from './output.ts'
+import { eventually, show, TestGate } from './session-fixtures.ts'
 import { run } from './session-scripts.ts'
 
 const seed = Number(process.env['ALLWRITE_FUZZ_SEED'] ?? Date.now() % 1_000_000)
@@ -85,4 +86,40 @@ test(`what a backend says ends its own session at most (seed ${seed})`, async (t
   }
   assert.ok(answered > 0)
   t.diagnostic(`${answered} messages reached clients`)
+})
+
+describe('a backend that dies in the middle of a row', () => {
+  const half = (bytes: number): Buffer => {
+    const row = Buffer.alloc(5 + bytes)
+    row.write('D')
+    row.writeUInt32BE(4 + bytes + 10, 1)
+    return row
+  }
+
+  test('leaves half a row and the end: no words of ours become its rest', async () => {
+    await using fake = await fakeSession({ gate: new TestGate() })
+    fake.backend.script = (request) => (request.startsWith('select') ? half(heldBytesMax) : undefined)
+    fake.client.send(query('select 1'))
+    let bytes = 0
+    fake.client.socket.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    await eventually('the client has the half', () => bytes >= 5 + heldBytesMax)
+    fake.backend.die()
+    await fake.session.closed
+    await eventually('its end is seen', () => fake.client.closed)
+    assert.deepEqual(fake.client.messages, [])
+    assert.equal(bytes, 5 + heldBytesMax)
+  })
+
+  test('that was held back leaves nothing of it, and the client hears why', async () => {
+    await using fake = await fakeSession({ gate: new TestGate() })
+    fake.backend.script = (request) => (request.startsWith('select') ? half(100) : undefined)
+    fake.client.send(query('select 1'))
+    await eventually('the backend was asked', () =>
+      fake.backend.requests.some((request) => request.startsWith('select')),
+    )
+    fake.backend.die()
+    const answer = (await fake.client.until('never')).map(show)
+    assert.equal(answer.length, 1)
+    assert.match(answer[0] ?? '', /^E C57P01.*VFATAL$/)
+  })
 })

@@ -22,7 +22,8 @@ import type { LoginContext, SessionStart } from './login.ts'
 export const loginMsMax = 60_000
 /** TCP keep-alive starts after this silence: a client that vanished holds locks that others wait for. */
 const keepAliveMs = 60_000
-/** Connections that have not logged in yet, beyond one per session: for refusing with words and for cancel requests. */
+/** Connections that have not logged in yet: two per session, and some for refusing with words and for cancel requests. */
+const waitingPerSession = 2
 const waitingSpare = 16
 /** Sockets beyond this many times what sessions and logins may have are dropped unread: those that are being closed count. */
 const socketsPerPlace = 2
@@ -69,7 +70,7 @@ export const listen = async (options: ListenerOptions): Promise<Listener> => {
     deadlineMs: options.loginDeadlineMs ?? loginMsMax,
     signal: closing.signal,
   }
-  const waitingMax = options.sessionsMax + waitingSpare
+  const waitingMax = waitingPerSession * options.sessionsMax + waitingSpare
   const lobby = createLobby(waitingMax)
   const serve = async (socket: Socket): Promise<void> => {
     lobby.enter(socket)

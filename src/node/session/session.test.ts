@@ -17,7 +17,6 @@ import {
 } from '../../wire/pgwire/messages.ts'
 import type { Conflict, Outcome, Submission } from './contract.ts'
 import { fakeSession, type FakeSession } from './fake-backend.ts'
-import { heldBytesMax } from './output.ts'
 import { eventually, show, TestGate } from './session-fixtures.ts'
 import { certainlyOne } from './single.ts'
 
@@ -30,42 +29,6 @@ const conflict: Conflict = {
 }
 const update = query('update t set v = 1 where id = 1')
 const lost = /^E C40001; DTable "public.t" was changed by node n2 at position 7/
-
-describe('a backend that dies in the middle of a row', () => {
-  const half = (bytes: number): Buffer => {
-    const row = Buffer.alloc(5 + bytes)
-    row.write('D')
-    row.writeUInt32BE(4 + bytes + 10, 1)
-    return row
-  }
-
-  test('leaves half a row and the end: no words of ours become its rest', async () => {
-    await using fake = await fakeSession({ gate: new TestGate() })
-    fake.backend.script = (request) => (request.startsWith('select') ? half(heldBytesMax) : undefined)
-    fake.client.send(query('select 1'))
-    let bytes = 0
-    fake.client.socket.on('data', (chunk: Buffer) => (bytes += chunk.length))
-    await eventually('the client has the half', () => bytes >= 5 + heldBytesMax)
-    fake.backend.die()
-    await fake.session.closed
-    await eventually('its end is seen', () => fake.client.closed)
-    assert.deepEqual(fake.client.messages, [])
-    assert.equal(bytes, 5 + heldBytesMax)
-  })
-
-  test('that was held back leaves nothing of it, and the client hears why', async () => {
-    await using fake = await fakeSession({ gate: new TestGate() })
-    fake.backend.script = (request) => (request.startsWith('select') ? half(100) : undefined)
-    fake.client.send(query('select 1'))
-    await eventually('the backend was asked', () =>
-      fake.backend.requests.some((request) => request.startsWith('select')),
-    )
-    fake.backend.die()
-    const answer = (await fake.client.until('never')).map(show)
-    assert.equal(answer.length, 1)
-    assert.match(answer[0] ?? '', /^E C57P01.*VFATAL$/)
-  })
-})
 
 describe('after the submission', () => {
   test('a submission that the node does not answer is no success and no failure: 08007', async () => {

@@ -59,7 +59,7 @@ const nextToken = (line: string, start: number): { token: Token | undefined; at:
   let inQuote = false
   let wasQuote = false
   let quoted = false
-  let any = false
+  let begun = false
   for (; at < line.length; at++) {
     const char = line.charAt(at)
     if (!inQuote && isBlank(char)) break
@@ -67,7 +67,7 @@ const nextToken = (line: string, start: number): { token: Token | undefined; at:
       at = line.length
       break
     }
-    if (!inQuote && char === ',') return { token: any ? { text, quoted } : undefined, at: at + 1, comma: any }
+    if (!inQuote && char === ',') return { token: begun ? { text, quoted } : undefined, at: at + 1, comma: begun }
     if (char !== '"') text += char
     // Two quotes inside of quotes are one.
     else if (wasQuote && !inQuote) {
@@ -77,10 +77,10 @@ const nextToken = (line: string, start: number): { token: Token | undefined; at:
       continue
     } else {
       inQuote = !inQuote
-      if (!any) quoted = true
+      if (!begun) quoted = true
     }
-    any = true
+    begun = true
     wasQuote = char === '"' && !inQuote
   }
-  return { token: any ? { text, quoted } : undefined, at, comma: false }
+  return { token: begun ? { text, quoted } : undefined, at, comma: false }
 }
