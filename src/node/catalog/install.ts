@@ -25,6 +25,7 @@ import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
 import { settleSql } from './sql/settle.ts'
 import { tablesSql } from './sql/tables.ts'
+import { turnTablesSql } from './sql/turn-tables.ts'
 
 /** As much of `pg.Client` as this folder needs. Queries may hold several statements when they have no result to read. */
 export interface SqlClient {
@@ -57,6 +58,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     ddlSql,
     captureSql,
     sessionStateSql,
+    turnTablesSql,
     concurrentSql,
     rowLocksSql,
     loginSql,
