@@ -21,6 +21,8 @@ export interface NodeApiOptions {
   readonly take: (epoch: number) => Promise<Pin>
 }
 
+/** Connections at a time: who only looks must not take the places of clients. */
+const connectionsMax = 32
 /** A connection that says nothing is closed after this, ms. */
 const silentMsMax = 10_000
 
@@ -28,7 +30,11 @@ const silentMsMax = 10_000
 export function createNodeApi(options: NodeApiOptions): (socket: Socket) => void {
   const server = createServer((request, response) => serve(request, response, options))
   server.timeout = silentMsMax
+  let open = 0
   return (socket) => {
+    if (open >= connectionsMax) return void socket.destroy()
+    open++
+    socket.once('close', () => open--)
     server.emit('connection', socket)
     // It was paused on the way here, and a listener alone does not end that.
     socket.resume()

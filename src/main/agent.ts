@@ -6,7 +6,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pino from 'pino'
 import { readAgentConfig, type AgentConfig } from '../control/agent-config.ts'
 import {
@@ -50,6 +50,7 @@ const run = async (): Promise<void> => {
   const path = process.argv[2]
   if (path === undefined) throw new AllwriteError('configuration', 'usage: agent CONFIG.json')
   const config = readAgentConfig(path)
+  const clusterDir = dirname(config.nodeDir)
   const logFile = pino.destination({
     dest: join(config.nodeDir, 'agent.log'),
     mkdir: true,
@@ -112,6 +113,13 @@ const run = async (): Promise<void> => {
       sessions?.setDraining(drain.wanted)
       status()
     }
+  })
+
+  process.on('SIGHUP', () => {
+    sessions?.reload().then(
+      () => log.info({}, 'pg_hba.conf reloaded'),
+      (error: unknown) => log.error({ err: error }, 'pg_hba.conf was not reloaded'),
+    )
   })
 
   const statusNow = (): AgentStatus => {
@@ -180,7 +188,8 @@ const run = async (): Promise<void> => {
     tls:
       config.tlsCert === null || config.tlsKey === null
         ? undefined
-        : { certFile: config.tlsCert, keyFile: config.tlsKey },
+        : { certFile: config.tlsCert, keyFile: config.tlsKey, caFile: join(clusterDir, 'root.crt') },
+    hbaFile: join(clusterDir, 'pg_hba.conf'),
     log,
     now: () => performance.now(),
     onFatal: fail,

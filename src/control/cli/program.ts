@@ -15,6 +15,7 @@ import { addKill } from './kill.ts'
 import { addPause } from './pause.ts'
 import { addProxy } from './proxy.ts'
 import { addPsql } from './psql.ts'
+import { addReload } from './reload.ts'
 import { addRemove } from './remove.ts'
 import { addRestart } from './restart.ts'
 import { addStart } from './start.ts'
@@ -45,6 +46,7 @@ export async function runCli(argv: readonly string[], programs: Programs, versio
   addKill(program)
   addStart(program)
   addAdd(program)
+  addReload(program)
   addRemove(program)
   addRestart(program)
   addDrain(program)

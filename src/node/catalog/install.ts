@@ -18,6 +18,7 @@ import { concurrentSql } from './sql/concurrent.ts'
 import { databasesSql } from './sql/databases.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
+import { loginSql } from './sql/login.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
@@ -62,6 +63,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     concurrentSql,
     databasesSql,
     rowLocksSql,
+    loginSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,
     `DELETE FROM allwrite.installed; INSERT INTO allwrite.installed VALUES (${schemaVersion})`,
