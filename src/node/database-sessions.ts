@@ -96,6 +96,7 @@ const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
   return {
     capture: await oid('allwrite.capture(text)'),
     captureLocking: await oid('allwrite.capture_locking(text, text, pg_lsn)'),
+    turnTables: await oid('allwrite.turn_tables(text, boolean)'),
     unseenWrites: await oid('allwrite.unseen_writes()'),
     sessionState: await oid('allwrite.session_state()'),
     currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),

@@ -14,10 +14,13 @@ import type { NodeLog } from './told.ts'
 import { agentRole, queryOf } from './server.ts'
 import type { RoleRecord } from './session/authenticate.ts'
 import { createCancelRegistry, passCancel } from './session/cancel.ts'
+import { openHbaSource } from './session/hba-source.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
 import { runSession, type Session } from './session/session.ts'
-import { openTlsSource } from './session/tls.ts'
+import { createTickets } from './session/tickets.ts'
+import { createThrottle } from './session/throttle.ts'
+import { openTlsSource, type TlsFiles } from './session/tls.ts'
 
 export interface SessionsOptions {
   readonly node: NodeId
@@ -27,7 +30,9 @@ export interface SessionsOptions {
   readonly database: string
   readonly sessionsMax: number
   readonly agentSecret: string
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  readonly tls: TlsFiles | undefined
+  /** The cluster's pg_hba.conf; it may be absent. */
+  readonly hbaFile: string
   readonly log: NodeLog
   readonly now: () => number
   /** A connection of the node's own was lost. */
@@ -41,6 +46,11 @@ export interface Sessions {
    * comes has not been told yet. Resolves when none is left, or after `withinMs`.
    */
   drain(withinMs: number): Promise<void>
+  /**
+   * Reads pg_hba.conf again, for the logins from now on.
+   * @throws AllwriteError configuration: it can't be used, and the rules are what they were
+   */
+  reload(): Promise<void>
   /** Stops accepting, ends sessions after their running transaction's end, waits a bounded time. */
   close(): Promise<void>
 }
@@ -50,8 +60,13 @@ const drainMsMin = 250
 /** How long sessions may take to end at a stop, ms; then the server's own fast shutdown ends them. */
 const closeMsMax = 2_000
 
-const roleSql = `SELECT rolpassword, rolcanlogin::text, rolvaliduntil::text, rolconnlimit::text, rolsuper::text
-  FROM pg_authid WHERE rolname = $1`
+const roleSql = `SELECT rolpassword, rolcanlogin::text, coalesce(rolvaliduntil < clock_timestamp(), false)::text AS expired,
+    rolconnlimit::text, rolsuper::text, (
+      WITH RECURSIVE above AS (
+        SELECT m.roleid FROM pg_auth_members m WHERE m.member = r.oid
+        UNION SELECT m.roleid FROM pg_auth_members m JOIN above a ON m.member = a.roleid)
+      SELECT json_agg(g.rolname)::text FROM pg_authid g WHERE g.oid IN (SELECT a.roleid FROM above a)) AS groups
+  FROM pg_authid r WHERE rolname = $1`
 
 export const openSessions = async (options: SessionsOptions): Promise<Sessions> => {
   const { running, log } = options
@@ -59,13 +74,13 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   const lookupRole = async (name: string): Promise<RoleRecord | undefined> => {
     const [row] = await roles(roleSql, [name])
     if (row === undefined) return undefined
-    const until = row['rolvaliduntil']
     return {
       verifier: row['rolpassword'] ?? null,
       canLogin: row['rolcanlogin'] === 'true',
-      validUntil: until == null || until.endsWith('infinity') ? null : new Date(`${until.replace(' ', 'T')}:00`),
+      expired: row['expired'] === 'true',
       connectionLimit: Number(row['rolconnlimit']),
       superuser: row['rolsuper'] === 'true',
+      memberOf: JSON.parse(row['groups'] ?? '[]') as string[],
     }
   }
 
@@ -120,6 +135,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     for (const client of sessions.values()) client.destroy()
   })
 
+  const hba = await openHbaSource(options.hbaFile)
   const listener: Listener = await listen({
     host: options.host,
     port: options.port,
@@ -130,7 +146,11 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     enterDatabase: async (name) => (await running.databases.enter(name)) !== undefined,
     reservedRoles: new Set([agentRole]),
     mockSecret: createHash('sha256').update(`mock ${options.agentSecret}`).digest(),
+    rules: () => hba.rules(),
+    throttle: createThrottle(),
+    now: options.now,
     cancels: createCancelRegistry(options.node),
+    issueTicket: createTickets(queryOf(await running.server.connect('tickets'))),
     ...(options.tls === undefined
       ? {}
       : {
@@ -145,6 +165,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     get count() {
       return sessions.size
     },
+    reload: () => hba.reload(),
     async drain(withinMs) {
       draining = true
       for (const session of sessions.keys()) session.leave()

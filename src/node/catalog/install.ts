@@ -18,6 +18,7 @@ import { concurrentSql } from './sql/concurrent.ts'
 import { databasesSql } from './sql/databases.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
+import { loginSql } from './sql/login.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
@@ -25,6 +26,7 @@ import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
 import { settleSql } from './sql/settle.ts'
 import { tablesSql } from './sql/tables.ts'
+import { turnTablesSql } from './sql/turn-tables.ts'
 
 /** As much of `pg.Client` as this folder needs. Queries may hold several statements when they have no result to read. */
 export interface SqlClient {
@@ -57,9 +59,11 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     ddlSql,
     captureSql,
     sessionStateSql,
+    turnTablesSql,
     concurrentSql,
     databasesSql,
     rowLocksSql,
+    loginSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,
     `DELETE FROM allwrite.installed; INSERT INTO allwrite.installed VALUES (${schemaVersion})`,

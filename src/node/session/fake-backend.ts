@@ -43,6 +43,7 @@ const functions = {
   journalConcurrently: 7,
   journalDatabase: 0,
   sessionState: 8,
+  turnTables: 9,
 }
 const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
 
@@ -89,7 +90,7 @@ export class FakeBackend {
 
   #request(request: string): void {
     this.requests.push(request)
-    const answer = this.script(request, this) ?? this.#usual(request)
+    const answer = this.script(request, this) ?? this.usual(request)
     if (answer === 'die') this.die()
     else if (answer !== 'silence') this.#socket.write(answer)
   }
@@ -114,7 +115,8 @@ export class FakeBackend {
     else if (type === 'C') this.#request(`close ${readTarget(frame).name}`)
   }
 
-  #usual(request: string): Buffer {
+  /** What it answers where no script says otherwise. */
+  usual(request: string): Buffer {
     if (request === 'sync') return readyForQuery(this.#status.charCodeAt(0))
     if (request.startsWith('parse ')) return this.#status === 'E' ? this.refused('25P02') : parseComplete
     if (request.startsWith('bind ')) return bindComplete
