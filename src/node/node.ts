@@ -295,7 +295,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     now: options.now,
     onWorkerAway: () => fatal(new AllwriteError('postgres', 'the server does not start its apply worker again')),
     async sweep() {
-      for (const { applier } of databases.all) await applier.sweep()
+      for (const database of databases.all) await database.sweep()
     },
     onConflicts: (conflicts) => inconsistent('the apply worker met rows that differ', { conflicts }),
     log,
