@@ -333,6 +333,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     user: name,
     start,
     wallClock: options.wallClock,
+    generatedOf: schema.generatedOf,
     onApplied: (position) => executor.applied(position),
     onConnected: findWorker,
     onPoison,
