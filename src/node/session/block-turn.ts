@@ -5,6 +5,8 @@
  * @module
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { AllwriteError } from '../../core/errors.ts'
+import { errorFrame } from './answers.ts'
 import type { Turn } from './contract.ts'
 import type { Core } from './core.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
@@ -24,7 +26,7 @@ export class BlockTurn {
     this.#core = core
   }
 
-  /** Whether {@link before} has anything to ask. */
+  /** Whether {@link cancelled} has anything to ask. */
   wants(statements: readonly (ClassifiedStatement | undefined)[]): boolean {
     if (this.#core.state !== 'client' || this.#spent) return false
     return statements.some((statement) => statement?.kind === 'write' && statement.schemaTables !== undefined)
@@ -32,15 +34,21 @@ export class BlockTurn {
 
   /**
    * Before statements of the client's transaction are sent: resolves when other nodes hold back the writers of the tables that these
-   * change, and all that they had sent before is applied; or when that did not come in time. A cancel meanwhile is passed on to them.
+   * change, and all that they had sent before is applied; or when that did not come in time. True: the client cancelled meanwhile; it
+   * is told so, its transaction has failed, and nothing may be sent.
    * @throws as Core.exchange
    */
-  async before(statements: readonly (ClassifiedStatement | undefined)[]): Promise<void> {
+  async cancelled(statements: readonly (ClassifiedStatement | undefined)[]): Promise<boolean> {
+    const core = this.#core
     for (const statement of statements) {
       if (statement?.kind !== 'write' || !statement.schemaTables) continue
       const { relations, drops } = statement.schemaTables
-      await this.#ask(await this.#locked(relations, drops))
+      if (!(await this.#ask(await this.#locked(relations, drops)))) continue
+      core.out.push(errorFrame(new AllwriteError('cancelled', 'canceling statement due to user request')))
+      await core.failClient()
+      return true
     }
+    return false
   }
 
   /** The transaction is over. */
@@ -66,23 +74,20 @@ export class BlockTurn {
     return tables
   }
 
-  async #ask(tables: readonly string[]): Promise<void> {
+  /** True: the client cancelled. */
+  async #ask(tables: readonly string[]): Promise<boolean> {
     const core = this.#core
     const { gate } = core.options
     const more = tables.filter((table) => !this.#tables.has(table))
-    if (more.length === 0) return
+    if (more.length === 0) return false
     for (const table of more) this.#tables.add(table)
     const cancel = new AbortController()
-    let cancelled = false
-    core.onCancel = () => {
-      cancelled = true
-      cancel.abort()
-    }
+    core.onCancel = () => cancel.abort()
     try {
       const start = performance.now()
       if (this.#turn?.over === false) this.#turn.widen(this.#tables)
       else await this.#take(cancel.signal)
-      if (!this.#turn) return
+      if (!this.#turn) return cancel.signal.aborted
       const drainMs = Math.min(drainMsMax, Math.max(drainMsMin, performance.now() - start))
       await delay(drainMs, undefined, { signal: cancel.signal })
       await gate.catchUp(cancel.signal)
@@ -92,8 +97,7 @@ export class BlockTurn {
       core.onCancel = undefined
     }
     core.assertWanted()
-    // It was meant for the statement, which is sent in this turn of the loop.
-    if (cancelled) setImmediate(() => void core.cancel())
+    return cancel.signal.aborted
   }
 
   async #take(signal: AbortSignal): Promise<void> {
