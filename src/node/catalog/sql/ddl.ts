@@ -76,9 +76,10 @@ BEGIN
   IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND (context || current_query()) ~* '\mschema\M.*\mallwrite\M' THEN
     RAISE EXCEPTION 'schema allwrite belongs to the cluster' USING ERRCODE = '0A000', HINT = 'Leave it as it is.';
   END IF;
-  -- REFRESH MATERIALIZED VIEW CONCURRENTLY is its owner meanwhile, and needs a temporary table.
+  -- REFRESH MATERIALIZED VIEW CONCURRENTLY is the view's owner meanwhile, and makes, alters and drops a temporary table.
   IF current_user <> coalesce(nullif(current_setting('role'), 'none'), session_user::text)
-     AND NOT coalesce(allwrite.statement_text(context) ~ '^CREATE TEMP TABLE pg_temp_\d+\.[^;]*$', false) THEN
+     AND NOT coalesce(allwrite.statement_text(context) ~
+       '^((CREATE TEMP|ALTER) TABLE pg_temp_\d+\.[^;]*|DROP TABLE pg_temp_\d+\.\w+(, pg_temp_\d+\.\w+)*)$', false) THEN
     RAISE EXCEPTION '% inside a SECURITY DEFINER function is not supported in a cluster yet', tg_tag USING ERRCODE = '0A000',
       HINT = 'Make the function SECURITY INVOKER, or run the command at top level after SET ROLE.';
   END IF;
