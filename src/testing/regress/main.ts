@@ -25,7 +25,7 @@ const usage = `usage: node test/regress/run.mjs DIR [options]
   --out DIR           gets outputs and differences (default: a temporary folder, which is named)
   --accepted DIR      differences that are documented (default: test/regress/accepted)
   --psql PROGRAM      (default: psql of the PATH)
-  --time S            for each file, at each side (default: 300)
+  --time S            for each file, at each side (default: 600)
   --judge             compares outputs that are in --out from an earlier run, and runs nothing
   --compare-each      compares the nodes behind every file, to know which one left a difference
   --help
@@ -60,7 +60,7 @@ const main = async (args: readonly string[]): Promise<number> => {
       out: text,
       accepted: { ...text, default: acceptedDir },
       psql: { ...text, default: 'psql' },
-      time: { ...text, default: '300' },
+      time: { ...text, default: '600' },
       judge: { type: 'boolean', default: false },
       'compare-each': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
