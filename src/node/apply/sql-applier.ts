@@ -191,7 +191,14 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     }
   }
 
+  /** A statement ran since tables were last settled: one that it made has no replica identity, and PostgreSQL updates no row of it. */
+  let unsettled = false
+
   const run = async (step: Step, checked: Checked): Promise<void> => {
+    if (unsettled && step.kind === 'row') {
+      await client.query('SELECT allwrite.settle_tables()')
+      unsettled = false
+    }
     if (step.kind === 'path') return setPath(step.path)
     if (step.kind === 'notification') {
       await client.query('SELECT allwrite.deliver($1, $2)', [...step.values])
@@ -201,6 +208,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     await bypass.end()
     generated.clear()
     for (const sql of options.statementsFor(step.statement)) await client.query(sql)
+    unsettled = true
   }
 
   /** Runs a record's steps; true when a statement was among them. */
@@ -237,6 +245,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
       for (const sql of applyPreamble) await client.query(sql)
       path = usualPath
       generated.clear()
+      unsettled = false
       let statements = false
       for (const record of records) statements = (await applyRecord(record, checked)) || statements
       await bypass.end()
