@@ -419,7 +419,7 @@ const settings = async ({ url }: Place, t: Transcript): Promise<void> => {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'an app',
-    statement_timeout: 300,
+    statement_timeout: 60_000,
     options: '-c search_path=public,pg_catalog -c work_mem=5MB',
   })
   await client.connect()
@@ -445,7 +445,9 @@ const settings = async ({ url }: Place, t: Transcript): Promise<void> => {
       'default_transaction_isolation',
     ])
       t.say(name, (await client.query(`show ${name}`)).rows)
-    await t.fails('statement_timeout', client.query('select pg_sleep(5)'))
+    await client.query('set statement_timeout = 1500')
+    await t.fails('statement_timeout', client.query('select pg_sleep(60)'))
+    await client.query('reset statement_timeout')
     await client.query("set time zone 'Asia/Tokyo'; set datestyle = 'German'")
     t.say('as text', (await client.query(`select '2026-01-02 03:04:05+00'::timestamptz::text as at`)).rows)
     await client.query("begin; set local work_mem = '6MB'")

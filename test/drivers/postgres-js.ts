@@ -130,7 +130,7 @@ const transactions = async (sql: postgres.Sql, t: Transcript): Promise<void> => 
   )
   t.say('nothing stays', await sql`select count(*)::int from entry`)
   const reserved = await sql.reserve()
-  await reserved`set statement_timeout = 200`
+  await reserved`set statement_timeout = 1500`
   await t.fails('reserved', reserved`select pg_sleep(10)`)
   await reserved`reset statement_timeout`
   reserved.release()
