@@ -19,7 +19,13 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 
 /** Program → Debian package. */
-const tools = { psql: 'postgresql-client', pgbench: 'postgresql-contrib', sysbench: 'sysbench', faketime: 'faketime' }
+const tools = {
+  psql: 'postgresql-client',
+  pgbench: 'postgresql-contrib',
+  sysbench: 'sysbench',
+  faketime: 'faketime',
+  haproxy: 'haproxy',
+}
 
 const suites = {
   unit: (path) => !path.endsWith('.pg.test.js') && !needsCluster(path),

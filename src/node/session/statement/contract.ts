@@ -235,7 +235,7 @@ export interface RefusedStatement extends Common {
   readonly message: string
   readonly detail?: string
   readonly hint?: string
-  readonly sqlState: '0A000' | '54001' | '22023'
+  readonly sqlState: '0A000' | '54001' | '22023' | '25006'
 }
 
 export type ClassifiedStatement =
