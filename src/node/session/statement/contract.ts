@@ -220,7 +220,7 @@ export interface RefusedStatement extends Common {
   readonly message: string
   readonly detail?: string
   readonly hint?: string
-  readonly sqlState: '0A000' | '54001' | '22023'
+  readonly sqlState: '0A000' | '54000' | '54001' | '22023'
 }
 
 export type ClassifiedStatement =
