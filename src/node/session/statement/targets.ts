@@ -52,7 +52,7 @@ export function targetsOf(statement: Tree): Tree[] {
   return targets
 }
 
-const agentRole = 'allwrite'
+export const agentRole = 'allwrite'
 
 /** True if a statement on roles names the agent's: other nodes' agents, logged in as it, could not repeat it. */
 export function namesAgentRole(statement: Tree): boolean {
