@@ -62,6 +62,7 @@ const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
     captureLocking: await oid('allwrite.capture_locking(text, text, pg_lsn)'),
     unseenWrites: await oid('allwrite.unseen_writes()'),
     sessionState: await oid('allwrite.session_state()'),
+    turnTables: await oid('allwrite.turn_tables(text, boolean)'),
     currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),
     truncateRestarted: await oid('allwrite.truncate_restarted()'),
     journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),

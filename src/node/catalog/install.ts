@@ -24,6 +24,7 @@ import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
 import { settleSql } from './sql/settle.ts'
 import { tablesSql } from './sql/tables.ts'
+import { turnTablesSql } from './sql/turn-tables.ts'
 
 /** As much of `pg.Client` as this folder needs. Queries may hold several statements when they have no result to read. */
 export interface SqlClient {
@@ -56,6 +57,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     ddlSql,
     captureSql,
     sessionStateSql,
+    turnTablesSql,
     concurrentSql,
     rowLocksSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,

@@ -280,6 +280,7 @@ class BatchUnit {
     const segment = this.#segment
     this.#segment = new Segment()
     if (core.owed && segment.onlyPrepares) return this.#prepareOwed(segment)
+    if (core.turn.wants(segment.runs) && (await core.turn.cancelled(segment.runs))) return this.#skipped()
     // Inside a batch that goes on, portals need a transaction that outlives our Sync.
     const wraps = core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !segment.controls))
     const locking = core.state === 'client' && segment.runs.length > 0 ? core.touchLocking(segment.runs) : undefined

@@ -38,6 +38,8 @@ export interface SessionFunctions {
   readonly unseenWrites: number
   /** `allwrite.session_state() → text`: a digest of what a rollback would take from the session; NULL: not known. */
   readonly sessionState: number
+  /** `allwrite.turn_tables(names text, drops boolean) → text`: the isolation level, then a line for each table (`schema.name`). */
+  readonly turnTables: number
   /** `current_setting(name text, missing_ok boolean) → text`, PostgreSQL's own. */
   readonly currentSetting: number
   /** `allwrite.truncate_restarted() → void`: makes the restarts of TRUNCATE ... RESTART IDENTITY those of the cluster. */

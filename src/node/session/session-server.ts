@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { sessionStateSql } from '../catalog/sql/session-state.ts'
+import { turnTablesSql } from '../catalog/sql/turn-tables.ts'
 import { query } from '../../wire/pgwire/messages.ts'
 import {
   bareClient,
@@ -45,6 +46,7 @@ export async function sessionServer(): Promise<SessionServer> {
     captureLocking: await oid('allwrite.capture_locking'),
     unseenWrites: await oid('allwrite.unseen_writes'),
     sessionState: await oid('allwrite.session_state'),
+    turnTables: await oid('allwrite.turn_tables'),
     truncateRestarted: await oid('allwrite.truncate_restarted'),
     currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
     journalStatement: await oid('allwrite.journal_statement'),
@@ -94,6 +96,8 @@ CREATE FUNCTION allwrite.capture_locking(secret text, nonce text, since pg_lsn) 
   RETURN pg_current_xact_id_if_assigned()::text || ' ' || CASE WHEN current_setting('transaction_isolation') = 'read committed' THEN ' rc' ELSE '' END; END $$;
 CREATE FUNCTION allwrite.unseen_writes() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN current_setting('test.unseen', true); END $$;
 ${sessionStateSql}
+CREATE FUNCTION allwrite.own_write(xid) RETURNS bool LANGUAGE sql AS $$ SELECT $1::text = (pg_current_xact_id()::text::bigint % (2^32)::bigint)::text $$;
+${turnTablesSql}
 CREATE FUNCTION allwrite.journal_statement(secret text, statement text, tables text) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN IF secret <> 'secret' THEN RAISE EXCEPTION 'no'; END IF; INSERT INTO journaled VALUES (statement); END $$;
 CREATE TABLE journaled (statement text);

@@ -101,6 +101,7 @@ async function forward(
   text: string,
   statement: ClassifiedStatement,
 ): Promise<UnitResult> {
+  if (core.turn.wants([statement]) && (await core.turn.cancelled([statement]))) return done
   const locking = core.state === 'client' ? core.touchLocking([statement]) : undefined
   if (statement.kind !== 'harmless') note(core, statement)
   core.report()
@@ -235,6 +236,7 @@ class QueryUnit {
   async #send(index: number, statement: ClassifiedStatement): Promise<UnitResult | undefined> {
     const core = this.#core
     const single = this.#statements.length === 1
+    if (core.turn.wants([statement]) && (await core.turn.cancelled([statement]))) return done
     const wraps = core.state === 'idle' && !(single && needsBlock(statement)) && this.#runNeedsWrap(index)
     let begin: Promise<Answer> | undefined
     if (wraps) {

@@ -16,6 +16,7 @@ import { classifyNotify, hiddenNotify } from './notify.ts'
 import { parse, replaceBytes, some, tokens } from './parser.ts'
 import type { Piece } from './parser.ts'
 import { classifyCreate, classifyDrop, withoutConcurrently } from './concurrent.ts'
+import { schemaTables } from './ddl-tables.ts'
 import { refusal, refuse } from './refused.ts'
 import { withoutPlaintext } from './roles.ts'
 import type { RandomBytes } from './roles.ts'
@@ -236,6 +237,7 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     })
   const notice =
     logged === source ? undefined : 'UNLOGGED is ignored: the table is created logged, so that every node has its rows'
+  const tables = schemaTables(type, body)
   return {
     kind: 'write',
     text: logged,
@@ -254,6 +256,7 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     createsTemp: createsNames.has(type) || some(piece.node, (node) => node['relpersistence'] === 't'),
     lockTable: type === 'LockStmt' ? lockedTables(body) : [],
     holdCursor: hold,
+    ...(tables === undefined ? {} : { schemaTables: tables }),
     ...sqlLevelPrepare(piece, deps),
     ...(notice === undefined ? {} : { notice }),
   }

@@ -165,6 +165,14 @@ export interface ConcurrentStatement extends Common {
   readonly request: ConcurrentRequest
 }
 
+/** What a schema change locks against writers, as far as its text tells. */
+export interface SchemaTables {
+  /** Tables, or indexes of them, quoted where needed: as `to_regclass` reads them. */
+  readonly relations: readonly string[]
+  /** It drops them. */
+  readonly drops: boolean
+}
+
 export interface WriteStatement extends Common {
   readonly kind: 'write'
   /**
@@ -192,6 +200,8 @@ export interface WriteStatement extends Common {
   /** May leave a temporary view, type or table in this session: see {@link SessionFacts.temporaryObjects}. */
   readonly createsTemp: boolean
   readonly lockTable: readonly LockedTable[]
+  /** Absent: none that it names. */
+  readonly schemaTables?: SchemaTables
   /** DECLARE … WITH HOLD of a harmless query. */
   readonly holdCursor: boolean
   readonly prepare?: { readonly name: string; readonly inner: ClassifiedStatement }
