@@ -223,6 +223,7 @@ const runPermutation = async (spec: Spec, turns: readonly Turn[], urlOf: UrlOf):
       const client = places[index]?.client
       if (!client) continue
       if (tearDown !== undefined) permutation.lines.push(...(await ask(client, tearDown)))
+      client.removeAllListeners('notice')
       await ask(client, 'rollback')
     }
     if (spec.tearDown !== undefined) permutation.lines.push(...(await ask(main, spec.tearDown)))

@@ -4,7 +4,6 @@
  * @module
  */
 import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { libpqEnv, run } from '#testing/tools.ts'
 import type { Result, Suite, Verdict } from './suite.ts'
@@ -45,13 +44,7 @@ export const readGoResults = (output: string): Map<string, Result> => {
 
 /** `go vet` is left to the authors; the program stands in one folder for both runs. */
 const build = async (module: string, program: string): Promise<void> => {
-  const env = {
-    GO111MODULE: 'off',
-    GOPATH: '/usr/share/gocode',
-    GOFLAGS: '',
-    // Shared by the runs of one machine, as Go's own cache would be.
-    GOCACHE: join(tmpdir(), 'allwrite-go-cache'),
-  }
+  const env = { GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOFLAGS: '' }
   const { code, stderr } = await run('go', ['test', '-c', '-vet=off', '-o', program, module], { env, msMax: 600_000 })
   if (code !== 0) throw new Error(`go test -c ${module}: exit ${code}\n${stderr}`)
 }
@@ -101,7 +94,7 @@ const pgxEnv = (url: string) => ({
 
 const pgxDebian = 'golang-github-jackc-pgx-v4-dev'
 
-export const goSuites: readonly Suite[] = [
+const described: readonly GoSuite[] = [
   {
     name: 'pgx',
     module: 'github.com/jackc/pgx/v4',
@@ -128,4 +121,6 @@ export const goSuites: readonly Suite[] = [
     setUp: 'create extension hstore',
     env: (url) => ({ ...libpqEnv(url), PGSSLMODE: 'disable' }),
   },
-].map(goSuite)
+]
+
+export const goSuites: readonly Suite[] = described.map(goSuite)

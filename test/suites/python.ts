@@ -69,6 +69,9 @@ export const psycopg: Suite = {
     }),
 }
 
+/** SQLAlchemy makes a class for each database of one in its suite, and takes the name of that one on its command line. */
+const original = (test: string): string => test.replace(/_postgresql\+[^:]*/, '')
+
 export const sqlalchemy: Suite = {
   name: 'sqlalchemy',
   needs: { ...needs, [`${packages}sqlalchemy`]: 'python3-sqlalchemy' },
@@ -77,7 +80,7 @@ export const sqlalchemy: Suite = {
     pytest(
       dir,
       join(folder, 'sqlalchemy'),
-      ['--dburi', url.replace('postgresql:', 'postgresql+psycopg2:'), ...(only ?? [])],
+      ['--dburi', url.replace('postgresql:', 'postgresql+psycopg2:'), ...(only ?? []).map(original)],
       {},
     ),
 }

@@ -100,7 +100,7 @@ grant usage on schema shop to public;
 alter default privileges in schema shop grant select on tables to public;
 
 insert into customers (name, mail, feeling, lives, tags, facts, attributes)
-  select 'Name ' || i || E' \u00e4\\', 'c' || i || '@x', (enum_range(null::mood))[1 + i % 3], row('Street ' || i, 'Town ' || i % 7), array['a', null, 'b"' || i],
+  select 'Name ' || i || E' \u00e4\\', 'c' || i || '@x', (enum_range(null::mood))[1 + i % 3], row('Street ' || i, 'Town ' || i % 7)::address, array['a', null, 'b"' || i],
     jsonb_build_object('n', i, 'deep', jsonb_build_array(i, null)), hstore('k', i::text) from generate_series(1, 500) i;
 insert into products (code, price, weight, picture, valid, note, search, host, area)
   select 'p' || i, i * 1.05, 1.0 / i, decode(md5(i::text), 'hex'), daterange('2023-01-01', null), xmlelement(name a, i), to_tsvector('simple', 'word' || i),
