@@ -62,4 +62,10 @@ test('a Query in a batch that may write outside of a block is refused; nothing o
   assert.match(answer[4] ?? '', /C0A000;.*a Query in an extended batch that may write/)
   assert.match(answer[9] ?? '', /0"$/)
   assert.equal(gate.nonces.size, 0)
+  const reads = [...run('select 1'), query('select 2'), sync]
+  const [read = []] = await play(through.client, [{ send: reads, until: 'Z', count: 2 }])
+  assert.deepEqual(
+    read.map((line) => line[0]),
+    ['1', '2', 'T', 'D', 'C', 'T', 'D', 'C', 'Z', 'Z'],
+  )
 })
