@@ -20,7 +20,13 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 
 /** Program, or path, → Debian package. */
-const tools = { psql: 'postgresql-client', pgbench: 'postgresql-contrib', sysbench: 'sysbench', faketime: 'faketime' }
+const tools = {
+  psql: 'postgresql-client',
+  pgbench: 'postgresql-contrib',
+  sysbench: 'sysbench',
+  faketime: 'faketime',
+  haproxy: 'haproxy',
+}
 /** What dist/test/suites/ needs besides: `needs` of its suites. */
 const suiteTools = {
   go: 'golang-go',
