@@ -4,6 +4,7 @@
  *     DIR/cluster.json   members, ports (version 2)    DIR/secret      passwords, 0600, made once
  *     DIR/template/      initdb's result               DIR/journal/    the journal's segments
  *     DIR/n1/ …          agent.json, logs, pgdata/     DIR/run/        who runs now, for a successor
+ *     DIR/pg_hba.conf, DIR/root.crt   the user's, if any: who may come in, and whose certificates are good
  *     DIR/removed/       folders of nodes that were removed for good: never read again, the user's to delete
  *
  * A node's number is given out once: its records in the journal, and its transaction ids in the data of others, bear it for
@@ -17,7 +18,17 @@ import { join, resolve } from 'node:path'
 import { AllwriteError } from '../core/errors.ts'
 import { serverIdentity, systemCode, wordsOf } from '../postgres/index.ts'
 import { fieldsOf, readJson, writeJson } from './json.ts'
-import { appUser, database, defaults, listenHost, nodeNumberMax, nodePort, nodesMax, portMax } from './options.ts'
+import {
+  appUser,
+  database,
+  defaults,
+  endpointPorts,
+  listenHost,
+  nodeNumberMax,
+  nodePort,
+  nodesMax,
+  portMax,
+} from './options.ts'
 
 export interface ClusterFile {
   readonly version: 2
@@ -73,6 +84,7 @@ export const pathsOf = (dir: string) => ({
   journal: join(dir, 'journal'),
   run: join(dir, 'run'),
   removed: join(dir, 'removed'),
+  hba: join(dir, 'pg_hba.conf'),
   node: (node: number) => join(dir, `n${node}`),
   pgData: (node: number) => join(dir, `n${node}`, 'pgdata'),
 })
@@ -249,7 +261,15 @@ const nodeNumbers = (nodes: number): readonly number[] => Array.from({ length: n
 /** Connection strings, with the password: only for their owner's eyes. */
 export const urlsOf = ({ file, secrets }: Pick<ClusterDir, 'file' | 'secrets'>) => {
   const url = (port: number) => `postgresql://${appUser}:${secrets.appPassword}@${listenHost}:${port}/${database}`
-  return { cluster: url(file.basePort), node: (node: number) => url(nodePort(file.basePort, node)) }
+  const ports = endpointPorts(file.basePort)
+  return {
+    cluster: url(ports.cluster),
+    reader: url(ports.reader),
+    proxy: url(ports.proxy),
+    http: `http://${listenHost}:${ports.http}`,
+    at: url,
+    node: (node: number) => url(nodePort(file.basePort, node)),
+  }
 }
 
 /** True if the folder holds a cluster. */

@@ -6,13 +6,21 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pino from 'pino'
 import { readAgentConfig, type AgentConfig } from '../control/agent-config.ts'
-import { parseStopMessage, statusEveryMs, type ChildMessage } from '../control/ipc.ts'
+import {
+  parseDrainMessage,
+  parseStopMessage,
+  statusEveryMs,
+  type AgentStatus,
+  type ChildMessage,
+} from '../control/ipc.ts'
+import { createNodeApi } from '../control/node-api.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { nodeName } from '../core/ids.ts'
 import { connectFileJournal } from '../journal/file/client.ts'
+import type { Pin } from '../proxy/index.ts'
 import type { RunningNode } from '../node/node.ts'
 import type { NodeStatus } from '../node/told.ts'
 import { flushUnsynced } from '../node/join/unsynced.ts'
@@ -42,6 +50,7 @@ const run = async (): Promise<void> => {
   const path = process.argv[2]
   if (path === undefined) throw new AllwriteError('configuration', 'usage: agent CONFIG.json')
   const config = readAgentConfig(path)
+  const clusterDir = dirname(config.nodeDir)
   const logFile = pino.destination({
     dest: join(config.nodeDir, 'agent.log'),
     mkdir: true,
@@ -99,11 +108,23 @@ const run = async (): Promise<void> => {
   process.on('message', (value) => {
     const message = parseStopMessage(value)
     if (message) onStop(message.drainMs)
+    const drain = parseDrainMessage(value)
+    if (drain) {
+      sessions?.setDraining(drain.wanted)
+      status()
+    }
   })
 
-  const status = (): void => {
+  process.on('SIGHUP', () => {
+    sessions?.reload().then(
+      () => log.info({}, 'pg_hba.conf reloaded'),
+      (error: unknown) => log.error({ err: error }, 'pg_hba.conf was not reloaded'),
+    )
+  })
+
+  const statusNow = (): AgentStatus => {
     const now: NodeStatus | undefined = running?.status()
-    say({
+    return {
       type: 'status',
       state: ending ? 'stopping' : (now?.state ?? 'starting'),
       position: now?.position ?? 0,
@@ -111,9 +132,13 @@ const run = async (): Promise<void> => {
       postgresPid: now?.postgresPid ?? null,
       sessions: sessions?.count ?? 0,
       serverSilentMs: now?.serverSilentMs ?? 0,
+      draining: sessions?.draining ?? false,
+      pinned: sessions?.pinned.current ?? { epoch: 0, node: 0 },
+      counts: sessions?.counts ?? [],
       ...(now?.note === undefined ? {} : { note: now.note }),
-    })
+    }
   }
+  const status = (): void => say(statusNow())
 
   running = await startNode({
     node: config.node,
@@ -144,6 +169,14 @@ const run = async (): Promise<void> => {
     now: () => performance.now(),
     wallClock: Date.now,
   })
+  const take = async (epoch: number): Promise<Pin> => {
+    if (sessions === undefined || ending || sessions.draining)
+      throw new AllwriteError('unavailable', 'the node does not serve')
+    const pin = await sessions.pinned.take(epoch)
+    // The other proxies hear of it by the supervisor.
+    status()
+    return pin
+  }
   sessions = await openSessions({
     node: config.node,
     running,
@@ -155,10 +188,12 @@ const run = async (): Promise<void> => {
     tls:
       config.tlsCert === null || config.tlsKey === null
         ? undefined
-        : { certFile: config.tlsCert, keyFile: config.tlsKey },
+        : { certFile: config.tlsCert, keyFile: config.tlsKey, caFile: join(clusterDir, 'root.crt') },
+    hbaFile: join(clusterDir, 'pg_hba.conf'),
     log,
     now: () => performance.now(),
     onFatal: fail,
+    onHttp: createNodeApi({ name: nodeName(config.node), status: statusNow, take }),
   })
   running.open()
   setInterval(status, statusEveryMs)

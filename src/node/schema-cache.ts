@@ -5,6 +5,7 @@
  * @module
  */
 import type { HashWords } from '../core/hash.ts'
+import type { DatabaseId } from '../core/ids.ts'
 import { hashBytes, type WritesetRecord } from '../core/writeset.ts'
 import type { Relation as StreamRelation } from '../wire/pgoutput/messages.ts'
 import { MessageType, parseRelation, parseRowChange, parseTruncate } from '../wire/pgoutput/messages.ts'
@@ -25,6 +26,8 @@ export interface SchemaCache {
   readonly hasDeferrable: boolean
   /** Names of the primary key's columns. */
   readonly keyNamesOf: (relation: StreamRelation) => ReadonlySet<string> | undefined
+  /** Names of its stored generated columns. */
+  readonly generatedOf: (relation: StreamRelation) => ReadonlySet<string>
   /** The hash of a table's key, by a name as in a conflict's DETAIL; undefined where it is none of a table. */
   readonly tableHash: (name: string) => Uint8Array | undefined
   describe(record: WritesetRecord, dependencies: Dependencies, keyIndex: number): KeyDescription | undefined
@@ -55,10 +58,17 @@ const packedHash = (hash: HashWords): Uint8Array => {
   return bytes
 }
 
+const noColumns: ReadonlySet<string> = new Set()
+
 const deferrableSql = `SELECT EXISTS (
   SELECT FROM pg_constraint WHERE condeferrable UNION ALL SELECT FROM pg_trigger WHERE tgdeferrable)::text AS found`
 
-export const createSchemaCache = async (query: Query, classifier: StatementClassifier): Promise<SchemaCache> => {
+/** @param database the one that `query` asks */
+export const createSchemaCache = async (
+  query: Query,
+  classifier: StatementClassifier,
+  database: DatabaseId,
+): Promise<SchemaCache> => {
   const asArrays = async (sql: string): Promise<readonly (readonly (string | null)[])[]> =>
     (await query(sql)).map((row) => Object.values(row))
 
@@ -67,7 +77,7 @@ export const createSchemaCache = async (query: Query, classifier: StatementClass
     const harmless = await loadHarmlessContext(asArrays)
     const deferrable = (await query(deferrableSql))[0]?.['found'] === 'true'
     classifier.setContext(harmless)
-    return { relations, keys: createKeyExtractor(relations), deferrable }
+    return { relations, keys: createKeyExtractor(relations, database), deferrable }
   }
   let state = await load()
 
@@ -85,9 +95,10 @@ export const createSchemaCache = async (query: Query, classifier: StatementClass
       const primary = state.relations.find(relation.schema, relation.name)?.indexes.find((index) => index.primary)
       return primary?.columns === undefined ? undefined : new Set(primary.columns)
     },
+    generatedOf: ({ schema, name }) => state.relations.find(schema, name)?.generated ?? noColumns,
     tableHash(name) {
       const relation = state.relations.relations.find((one) => `${one.schema}.${one.name}` === name)
-      return relation === undefined ? undefined : packedHash(nameHash('table', relation.root))
+      return relation === undefined ? undefined : packedHash(nameHash(database, 'table', relation.root))
     },
     describe(record, dependencies, keyIndex) {
       const { changes } = record

@@ -32,7 +32,7 @@ const tiers: Readonly<Record<string, readonly string[]>> = {
   postgres: ['core', 'wire'],
   node: ['core', 'wire', 'journal', 'postgres'],
   proxy: ['core', 'wire'],
-  control: ['core', 'wire', 'journal', 'postgres'],
+  control: ['core', 'wire', 'journal', 'postgres', 'proxy'],
   testing: ['core', 'wire', 'journal', 'postgres'],
   main: ['core', 'wire', 'journal', 'postgres', 'node', 'proxy', 'control'],
 }

@@ -27,9 +27,6 @@ import { applyPreamble } from '../catalog/ddl.ts'
 import { createCheckBypass } from './check-bypass.ts'
 import { quoteIdentifier, rowChangeSql, tableOf, truncateSql, type SqlStatement } from './row-sql.ts'
 
-/** The origin under which this connection's commits are recorded. */
-export const sqlOriginName = 'allwrite_sql'
-
 /**
  * SQLSTATEs that say nothing about the data (PostgreSQL, Appendix A): connection lost, rolled back as a deadlock's victim, no
  * resources (a full disk), intervention of an operator (cancelled, shut down); object in use, lock not available, I/O error.
@@ -64,12 +61,16 @@ export interface SqlApplier {
   sweep(): Promise<void>
   /** A transaction that is this node's own business: not shown by the stream, and no position moves. @throws after rolling back */
   local<T>(work: (client: pg.Client) => Promise<T>): Promise<T>
+  /** Says that everything up to here is applied, durably. */
+  advance(position: Position): Promise<void>
   /** The connection's backend, for the search for blockers. */
   readonly backendPid: number
 }
 
 export interface SqlApplierOptions {
   readonly client: pg.Client
+  /** The replication origin under which this connection's commits are recorded. */
+  readonly origin: string
   readonly backendPid: number
   readonly readChunks: ReadChunks
   /** SQL that runs one journaled statement (catalog/ddl.ts). */
@@ -90,7 +91,11 @@ const sweepSql = `WITH old AS (SELECT id FROM allwrite.ddl
 const formatLsn = (value: bigint): string => `${(value >> 32n).toString(16)}/${(value & 0xffff_ffffn).toString(16)}`
 
 type Step =
-  | { readonly kind: 'row'; readonly table: string; readonly sql: SqlStatement }
+  | {
+      readonly kind: 'row'
+      readonly table: string
+      readonly sql: (generated: ReadonlySet<string>) => SqlStatement | undefined
+    }
   | { readonly kind: 'truncate'; readonly sql: SqlStatement }
   | { readonly kind: 'notification'; readonly values: readonly unknown[] }
   | { readonly kind: 'statement'; readonly statement: Statement }
@@ -130,20 +135,22 @@ const stepReader = (
       default: {
         const relation = relationAt(message.readUInt32BE(1))
         if (isNotificationTable(relation)) return onStep({ kind: 'notification', values: notificationOf(message) })
-        const sql = rowChangeSql(relation, parseRowChange(message), keyNamesOf(relation))
-        if (sql !== undefined) onStep({ kind: 'row', table: tableOf(relation), sql })
+        // A copy: for chunked writesets the view dies with its chunk.
+        const change = parseRowChange(Buffer.from(message))
+        const sql = (generated: ReadonlySet<string>) => rowChangeSql(relation, change, keyNamesOf(relation), generated)
+        onStep({ kind: 'row', table: tableOf(relation), sql })
       }
     }
   }
 }
 
 export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlApplier> => {
-  const { client } = options
+  const { client, origin } = options
   await client.query(
     `SELECT pg_replication_origin_create($1) WHERE NOT EXISTS (SELECT FROM pg_replication_origin WHERE roname = $1)`,
-    [sqlOriginName],
+    [origin],
   )
-  await client.query('SELECT pg_replication_origin_session_setup($1)', [sqlOriginName])
+  await client.query('SELECT pg_replication_origin_session_setup($1)', [origin])
   // ALTER DATABASE … SET must not keep it from sweeping.
   await client.query('SET default_transaction_read_only = off')
 
@@ -156,10 +163,28 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     path = wanted
   }
 
+  /** By table; asked for in the transaction itself, whose statements may have made or changed the table. */
+  const generated = new Map<string, ReadonlySet<string>>()
+
+  const generatedOf = async (table: string): Promise<ReadonlySet<string>> => {
+    let names = generated.get(table)
+    if (names === undefined) {
+      const { rows } = await client.query<{ name: string }>(
+        `SELECT attname AS name FROM pg_catalog.pg_attribute
+          WHERE attrelid = $1::pg_catalog.regclass AND attgenerated = 's' AND NOT attisdropped`,
+        [table],
+      )
+      generated.set(table, (names = new Set(rows.map(({ name }) => name))))
+    }
+    return names
+  }
+
   const change = async (step: Extract<Step, { kind: 'row' | 'truncate' }>, checked: Checked): Promise<void> => {
+    const sql = step.kind === 'row' ? step.sql(await generatedOf(step.table)) : step.sql
+    if (sql === undefined) return
     if (step.kind === 'row' && checked === 'unique') await bypass.beginIndexes(step.table)
     if (step.kind === 'row' && checked !== 'everything') await bypass.begin(step.table)
-    const { rowCount } = await client.query(step.sql.text, [...step.sql.values])
+    const { rowCount } = await client.query(sql.text, [...sql.values])
     // The apply worker counts such a row as a conflict; here nobody else would notice that the node differs.
     if (step.kind === 'row' && rowCount !== 1) {
       throw new AllwriteError('postgres', `a change of ${step.table} met ${rowCount ?? 0} rows instead of one`)
@@ -181,6 +206,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     }
     if (step.kind !== 'statement') return change(step, checked)
     await bypass.end()
+    generated.clear()
     for (const sql of options.statementsFor(step.statement)) await client.query(sql)
     unsettled = true
   }
@@ -219,6 +245,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
       for (const sql of applyPreamble) await client.query(sql)
       path = usualPath
       unsettled = false
+      generated.clear()
       let statements = false
       for (const record of records) statements = (await applyRecord(record, checked)) || statements
       await bypass.end()
@@ -257,6 +284,20 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
           await client.query('ROLLBACK')
           throw error
         }
+      } finally {
+        applying = false
+      }
+    },
+    async advance(position) {
+      applying = true
+      try {
+        await client.query('BEGIN READ WRITE')
+        // An origin moves with the commit of something.
+        await client.query(`SET LOCAL synchronous_commit = on; SELECT pg_catalog.pg_current_xact_id()`)
+        await client.query('SELECT pg_replication_origin_xact_setup($1::pg_lsn, now())', [
+          formatLsn(lsnOfPosition(position)),
+        ])
+        await client.query('COMMIT')
       } finally {
         applying = false
       }

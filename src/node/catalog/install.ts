@@ -15,8 +15,10 @@ import { applySql } from './sql/apply.ts'
 import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
 import { concurrentSql } from './sql/concurrent.ts'
+import { databasesSql } from './sql/databases.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
+import { loginSql } from './sql/login.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
@@ -32,7 +34,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 9
+export const schemaVersion = 11
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -59,7 +61,9 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     sessionStateSql,
     turnTablesSql,
     concurrentSql,
+    databasesSql,
     rowLocksSql,
+    loginSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,
     `DELETE FROM allwrite.installed; INSERT INTO allwrite.installed VALUES (${schemaVersion})`,

@@ -96,7 +96,7 @@ export class Core implements Participant {
   constructor(options: SessionOptions, start: CoreStart) {
     this.options = options
     this.backendPid = start.backendPid
-    this.wish = new ReadOnlyWish(start.readOnlyWish)
+    this.wish = new ReadOnlyWish(start.readOnlyWish, start.reader)
     this.input = start.input
     this.out = start.out
     this.brute = new BruteForce(this)
@@ -414,6 +414,7 @@ export class Core implements Participant {
 export interface CoreStart {
   readonly backendPid: number
   readonly readOnlyWish: boolean
+  readonly reader: boolean
   readonly consistencyUnknown: boolean
   readonly input: ClientInput
   readonly out: ClientOutput

@@ -116,6 +116,7 @@ export class Ending {
         late: this.#late,
         participant: core,
         ...(this.#locks === undefined ? {} : { locks: this.#locks }),
+        ...(core.options.restriction === undefined ? {} : { restriction: core.options.restriction }),
       })
     } catch (thrown) {
       core.options.log.error({ pid: core.backendPid, error: String(thrown) }, 'a submission has no outcome')

@@ -13,6 +13,7 @@ import { scramClientFinal, scramClientFirst } from '../../wire/pgwire/scram-clie
 import { scramMechanism } from '../../wire/pgwire/scram.ts'
 import { createByteReader } from './byte-reader.ts'
 import type { ByteReader } from './byte-reader.ts'
+import type { IssueTicket } from './tickets.ts'
 
 export interface RawMessage {
   readonly type: string
@@ -85,3 +86,13 @@ export const until = async (what: string, condition: () => boolean): Promise<voi
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
+
+/** For a server without the agent's login trigger. */
+/** What a listener has of a node that nobody drains, and that is no pinned writer. */
+export const noEndpoints = {
+  drained: () => false,
+  enterPinned: () => Promise.reject(new AllwriteError('unavailable', 'n1 is not the pinned writer any more')),
+  onHttp: (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\n\r\n'),
+}
+
+export const noTickets: IssueTicket = () => Promise.resolve({ text: '', voided: () => Promise.resolve() })

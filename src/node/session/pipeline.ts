@@ -18,7 +18,7 @@ import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from 
 import { batchBytesMax, batchTypes, collectBatch, ranBy, type Batch, isSecondBegin } from './batch.ts'
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
-import { changeIndexes } from './concurrent.ts'
+import { runOutside } from './concurrent.ts'
 import { ClientGone, CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
@@ -236,7 +236,7 @@ class BatchUnit {
         break
       case 'concurrently': {
         const failed = segment.empty ? undefined : await this.#send(false)
-        const error = failed ? undefined : await changeIndexes(core, statement, first)
+        const error = failed ? undefined : await runOutside(core, statement, first)
         this.#executed = false
         return error ? this.#refuse(error) : failed
       }

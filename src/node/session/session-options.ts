@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import type { AllwriteError } from '../../core/errors.ts'
-import type { NodeGate } from './contract.ts'
+import type { NodeGate, Restriction } from './contract.ts'
 import type { ClassifiedQuery, SessionFacts } from './statement/contract.ts'
 
 /** Two logged-in connections; the client has had its first ReadyForQuery. Sockets are paused and have no listeners. */
@@ -47,9 +47,11 @@ export interface SessionFunctions {
   readonly journalStatement: number
   /** `allwrite.journal_concurrently(secret text, id text, request text) → text`: not NULL, why nothing is to be done. */
   readonly journalConcurrently: number
+  /** `allwrite.journal_database(secret text, id text, request text) → text`: as above. */
+  readonly journalDatabase: number
 }
 
-/** An index change at this node came to its end. */
+/** An index change, or a database's, came to its end at this node. */
 export interface BuildResult {
   readonly notices: readonly { readonly message: string; readonly sqlState: string }[]
   readonly error?: AllwriteError
@@ -65,6 +67,8 @@ export interface SessionLog {
 
 export interface SessionOptions {
   readonly gate: NodeGate
+  /** What the session may not do, by the endpoint that it came by. */
+  readonly restriction?: Restriction
   /** Pure and cached: asked once per statement. */
   readonly classify: (text: string, facts: SessionFacts) => ClassifiedQuery
   /** Which state of the catalog `classify` judges by: rises with each. */
@@ -92,6 +96,8 @@ export interface SessionOptions {
   readonly onSequenceExhausted: (error: { readonly message: string; readonly detail?: string }) => Promise<void>
   /** How the index change of this id, journaled after this call, comes out at this node. */
   readonly buildResult: (id: string) => Promise<BuildResult>
+  /** The same of a command that makes, changes or drops a database. */
+  readonly databaseResult: (id: string) => Promise<BuildResult>
   readonly log: SessionLog
   /** 0 ≤ x < 1; default Math.random. */
   readonly random?: () => number

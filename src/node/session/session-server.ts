@@ -51,6 +51,7 @@ export async function sessionServer(): Promise<SessionServer> {
     currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
     journalStatement: await oid('allwrite.journal_statement'),
     journalConcurrently: 0,
+    journalDatabase: 0,
   }
   const common = {
     functions,
@@ -62,6 +63,7 @@ export async function sessionServer(): Promise<SessionServer> {
     committed: () => Promise.resolve(false),
     onSequenceExhausted: () => Promise.reject(new Error('no range')),
     buildResult: () => Promise.resolve({ notices: [] }),
+    databaseResult: () => Promise.resolve({ notices: [] }),
     log: {
       warn: () => undefined,
       error: (fields: object, text: string) => {

@@ -13,7 +13,7 @@ import { errorFrame, needsBlockError } from './answers.ts'
 import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
 import type { Answer, CycleOptions } from './channel.ts'
-import { changeIndexes } from './concurrent.ts'
+import { runOutside } from './concurrent.ts'
 import { CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
@@ -217,7 +217,7 @@ class QueryUnit {
       }
       case 'concurrently': {
         if (core.state === 'failed') return this.#send(index, statement)
-        const error = await changeIndexes(core, statement, this.#statements.length === 1)
+        const error = await runOutside(core, statement, this.#statements.length === 1)
         return error && this.#refuse(error)
       }
       case 'harmless':

@@ -161,10 +161,25 @@ export interface ConcurrentRequest {
   readonly tail?: string
 }
 
-/** CREATE or DROP INDEX CONCURRENTLY: never sent as it is; only outside a transaction block. */
+/** What is journaled of a command that no transaction may hold; `allwrite.journal_database` reads it as JSON. */
+export interface DatabaseRequest {
+  readonly kind: 'database'
+  readonly command: 'create' | 'drop' | 'rename'
+  readonly name: string
+  /** Of `rename`. */
+  readonly newName?: string
+  /** Of `create`, where it names one. */
+  readonly template?: string
+  readonly owner?: string
+  readonly missingOk?: boolean
+  readonly force?: boolean
+  readonly statement: string
+}
+
+/** CREATE or DROP INDEX CONCURRENTLY, or a database: never sent as it is; only outside a transaction block. */
 export interface ConcurrentStatement extends Common {
   readonly kind: 'concurrently'
-  readonly request: ConcurrentRequest
+  readonly request: ConcurrentRequest | DatabaseRequest
 }
 
 /** What a schema change locks against writers, as far as its text tells. */
@@ -222,7 +237,7 @@ export interface RefusedStatement extends Common {
   readonly message: string
   readonly detail?: string
   readonly hint?: string
-  readonly sqlState: '0A000' | '54001' | '22023'
+  readonly sqlState: '0A000' | '54001' | '22023' | '25006'
 }
 
 export type ClassifiedStatement =
