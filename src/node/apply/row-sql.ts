@@ -132,6 +132,6 @@ export const rowChangeSql = (
 }
 
 export const truncateSql = (relations: readonly Relation[]): SqlStatement => ({
-  text: `TRUNCATE ONLY ${relations.map(tableOf).join(', ')}`,
-  values: [],
+  text: `SELECT allwrite.truncate(${relations.map((_, index) => `$${index + 1}`).join(', ')})`,
+  values: relations.map(tableOf),
 })

@@ -74,6 +74,8 @@ export class Ending {
   /** The session's state just before the submission, of a transaction that changed the schema (`session_state()`). */
   #state: Answer['value']
   #ended: Promise<boolean> | undefined
+  /** What the server said to the COMMIT, if that failed. */
+  #refusal: Answer | undefined
   /** The capture call that went out together with the only statement of its transaction. */
   #ahead: Ahead | undefined
   /** Units that take the careful way, because an early `late` has just lost a conflict. */
@@ -280,6 +282,7 @@ export class Ending {
     this.#xid = xid
     this.#commitText = commitText
     this.#ended = undefined
+    this.#refusal = undefined
   }
 
   commit(): Promise<boolean> {
@@ -295,6 +298,7 @@ export class Ending {
     try {
       const answer = await core.raw(control(this.#commitText, core.names.unnamedLive), hiddenCycle)
       if (answer.tag === 'COMMIT' && !answer.error) return true
+      this.#refusal = answer
       if (answer.status !== Status.idle) await core.rollback()
       return false
     } catch (thrown) {
@@ -356,7 +360,9 @@ export class Ending {
     assert(!here, 'a transaction that lost was not committed')
     core.follow('ended')
     if (outcome.kind === 'aborted') return { kind: 'conflict', conflict: outcome.conflict }
-    return failureOf(AllwriteError.from(outcome.error))
+    // Only temporary tables were written: nothing was journaled, and the server's word stands.
+    const { error, errorFrame: frame } = this.#refusal ?? {}
+    return error && frame ? { kind: 'error', frame, fields: error } : failureOf(AllwriteError.from(outcome.error))
   }
 
   /** Whether the rollback of a transaction that is committed elsewhere took more than its data. */

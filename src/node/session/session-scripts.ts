@@ -60,15 +60,6 @@ export const scripts: Readonly<Record<string, Step[]>> = {
     'show transaction_read_only',
     'set transaction read only; select 1; insert into t values (90)',
   ),
-  'a check of a temporary table that waits for the end': q(
-    'create temp table p (id int primary key)',
-    'create temp table c (id int, p int references p deferrable initially deferred)',
-    'begin',
-    'insert into c values (1, 20)',
-    'commit',
-    'insert into c values (2, 20)',
-    'select * from c',
-  ),
   'several statements in one query': q(
     'select 1; select 2',
     'insert into t values (20); insert into t values (21)',

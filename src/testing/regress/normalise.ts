@@ -24,6 +24,11 @@ export const normalisations: readonly Normalisation[] = [
     apply: replacing(/^( *Buffers: ).*$/gm, '$1<pages>'),
   },
   {
+    name: 'portals',
+    why: 'PL/pgSQL numbers the cursors of a session, those of the agent’s functions too.',
+    apply: replacing(/<unnamed portal \d+>/g, '<unnamed portal>'),
+  },
+  {
     name: 'temporary schemas',
     why: 'They are numbered by the place of the session among the server’s backends.',
     apply: replacing(/\bpg_(toast_)?temp_\d+\b/g, 'pg_$1temp_<n>'),

@@ -32,6 +32,21 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION allwrite.set_missing(text, text, text) FROM PUBLIC;
 
+-- The stream names tables and partitions, PostgreSQL wants to be told of every table that references one of them: a partitioned one too, of
+-- which home has emptied all partitions, since it would have refused otherwise.
+CREATE OR REPLACE FUNCTION allwrite.truncate(VARIADIC tables text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE named oid[] := ARRAY(SELECT t::regclass::oid FROM unnest(tables) t);
+BEGIN
+  EXECUTE 'TRUNCATE ' || (
+    SELECT string_agg(CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.oid::regclass, ', ')
+      FROM pg_class c
+     WHERE c.oid = ANY (named)
+        OR c.relkind = 'p' AND EXISTS (SELECT FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f')
+           AND NOT EXISTS (SELECT FROM pg_partition_tree(c.oid) p WHERE p.isleaf AND p.relid <> ALL (named)));
+END $$;
+REVOKE ALL ON FUNCTION allwrite.truncate(text[]) FROM PUBLIC;
+
 -- Runs another node's statement with its settings, in a SECURITY DEFINER function owned by its role: there PostgreSQL
 -- refuses SET ROLE and SET SESSION AUTHORIZATION, so what an ordinary user's statement evaluates can't climb to the agent's
 -- superuser.

@@ -251,7 +251,10 @@ BEGIN
   SELECT count(*) FILTER (WHERE o.original AND NOT t), count(*) FILTER (WHERE o.original AND t),
          coalesce(array_agg(o.schema_name || '.' || o.object_name) FILTER (WHERE o.object_type = 'table' AND NOT t), '{}')
     INTO permanent, temporary, tables
-    FROM pg_event_trigger_dropped_objects() o, LATERAL (SELECT o.is_temporary OR coalesce(o.schema_name = 'pg_temp', false) AS t) x;
+    FROM pg_event_trigger_dropped_objects() o,
+         -- Of a rule nothing else tells that its table is temporary.
+         LATERAL (SELECT o.is_temporary OR coalesce(o.schema_name = 'pg_temp', false)
+                         OR o.schema_name IS NULL AND o.object_identity ~ ' on pg_temp\.("([^"]|"")*"|[^" ]+)$' AS t) x;
   IF permanent = 0 THEN RETURN; END IF;
   IF temporary > 0 THEN
     RAISE EXCEPTION '% of temporary and permanent objects in one command is not supported in a cluster', tag
