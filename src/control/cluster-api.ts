@@ -121,6 +121,14 @@ async function change(request: IncomingMessage, path: string, options: ClusterAp
 /** What a stranger on this machine may see. */
 function withoutSecrets(status: ClusterStatus): ClusterStatus {
   const nodes = status.nodes.map((node) => ({ ...node, url: hidePassword(node.url) }))
+  const endpoints = status.endpoints.map((endpoint) => ({ ...endpoint, url: hidePassword(endpoint.url) }))
   const { cluster, reader, proxy } = status
-  return { ...status, cluster: hidePassword(cluster), reader: hidePassword(reader), proxy: hidePassword(proxy), nodes }
+  return {
+    ...status,
+    cluster: hidePassword(cluster),
+    reader: hidePassword(reader),
+    proxy: hidePassword(proxy),
+    endpoints,
+    nodes,
+  }
 }

@@ -46,7 +46,8 @@ export function watchCluster({ url, onView, onLost }: WatchOptions): () => void 
           asked.destroy(AllwriteError.from(thrown, 'protocol'))
         }
       })
-      response.on('error', () => undefined)
+      // What broke is told by 'close'; the lines' reader passes the response's error on as its own.
+      for (const emitter of [response, lines]) emitter.on('error', () => undefined)
       response.once('close', () => asked.destroy())
     })
     current = asked

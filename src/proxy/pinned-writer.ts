@@ -94,6 +94,8 @@ export function createPinnedWriter(options: PinnedWriterOptions): PinnedWriter {
     try {
       const answer = await options.take(to, epoch)
       if (answer.epoch > epoch) moves++
+      // Nobody has taken over: asked again after a while, not in a loop.
+      else failed.set(to.id, options.now() + failedForMs)
       learn(answer)
       options.log(`the pinned writer is n${pin.node}, epoch ${pin.epoch}`)
     } catch (thrown) {
