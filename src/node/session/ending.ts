@@ -178,12 +178,12 @@ export class Ending {
    */
   sendAhead(): void {
     const core = this.#core
-    const { gate, hasDeferrable } = core.options
+    const { gate } = core.options
     if (this.#carefulUnits > 0) {
       this.#carefulUnits -= 1
       return
     }
-    if (core.work.unseen || hasDeferrable() || gate.committing() > gate.applied()) return
+    if (core.work.unseen || this.#mayDefer || gate.committing() > gate.applied()) return
     const nonce = gate.captureNonce()
     const late = gate.applied()
     const answer = this.#callCapture(nonce)
@@ -203,9 +203,9 @@ export class Ending {
   /** All in one write; after an error the later ones fail too. `late` is sampled before the capture call is sent. */
   async #sendChecks(nonce: string): Promise<Checks> {
     const core = this.#core
-    const { gate, functions, hasDeferrable } = core.options
+    const { gate, functions } = core.options
     core.channel.cork()
-    const constraints = hasDeferrable() ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
+    const constraints = this.#mayDefer ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
     const unseen = core.work.unseen ? core.call(functions.unseenWrites, []) : undefined
     const { ddl, sessionState } = core.work
     const state = ddl && !sessionState ? core.call(functions.sessionState, []) : undefined
@@ -213,6 +213,11 @@ export class Ending {
     const capture = this.#callCapture(nonce)
     core.channel.uncork()
     return Promise.all([capture, unseen, state, constraints])
+  }
+
+  /** A check may wait for the end of the transaction; the catalog does not tell of temporary tables. */
+  get #mayDefer(): boolean {
+    return this.#core.options.hasDeferrable() || this.#core.temporaryObjects
   }
 
   #callCapture(nonce: string): Promise<Answer> {
