@@ -157,3 +157,115 @@ test('COPY in every place of both protocols, also where it fails or is given up 
     await step(
       'Z',
       ...Array.from('404,"e\ne"\n', (char) => copyData(Buffer.from(char))),
+      copyData(Buffer.alloc(0)),
+      copyDone,
+    )
+    await step('G', query('copy t from stdin'))
+    // What is no message of a COPY ends it.
+    await step('Z', query('select 1'))
+    await step('Z', query('select id, v from t where id >= 399 order by id'))
+    return seen
+  }))
+
+/** For 100 MB on a machine that has other things to do. */
+const largeMsMax = 60_000
+
+test('a statement of 100 MB, as text and as a parameter', { timeout: 4 * largeMsMax }, () =>
+  alike(async (client) => {
+    const large = 'x'.repeat(100 * 1024 * 1024)
+    const lines: string[] = []
+    const ask = async (...bytes: Buffer[]): Promise<void> => {
+      client.send(...bytes)
+      lines.push(...(await client.until('Z', 1, largeMsMax)).map(show))
+    }
+    await ask(query(`select length('${large}')`))
+    await ask(...run(`insert into t values (501, left('${large}', 4))`), sync)
+    await ask(parse('', 'select length($1)', int16(0)), bind(int16(), [Buffer.from(large)], int16()), execute(''), sync)
+    await ask(query('select id, v from t where id >= 500 order by id'))
+    return lines
+  }),
+)
+
+test('10,000 prepared statements, each with its own text, and all of them forgotten at once', () =>
+  alike(async (client) => {
+    const count = 10_000
+    const seen: string[] = []
+    for (let from = 0; from < count; from += 1_000) {
+      const batch = Array.from({ length: 1_000 }, (_, index) => from + index)
+      client.send(
+        ...batch.map((n) => parse(`s${n}`, n % 2 === 0 ? `select ${n}` : `insert into t values (${n + 1_000})`)),
+        sync,
+      )
+      seen.push(...(await client.until('Z')).map(show))
+    }
+    for (const n of [0, 1, 4_999, 5_000, 9_999])
+      seen.push(...(await answered(client, bindPlain('', `s${n}`), execute(''), sync)))
+    seen.push(...(await answered(client, close('S', 's0'), bindPlain('', 's0'), execute(''), sync)))
+    seen.push(...(await client.query('select count(*) from pg_prepared_statements')))
+    seen.push(...(await client.query('deallocate all')))
+    seen.push(...(await answered(client, bindPlain('', 's4999'), execute(''), sync)))
+    seen.push(...(await client.query('select count(*), max(id) from t')))
+    return seen
+  }))
+
+/** Conversations that are cut after every one of their messages. */
+const conversations: Readonly<Record<string, readonly Buffer[]>> = {
+  simple: [
+    query('begin'),
+    query('insert into t values (600)'),
+    query('savepoint a'),
+    query('select 1/0'),
+    query('commit'),
+  ],
+  single: [query('insert into t values (601)'), query('select pg_sleep(0.01); insert into t values (602)')],
+  extended: [
+    ...run('insert into t values (603)'),
+    flush,
+    ...run('select * from generate_series(1, 1000)'),
+    sync,
+    ...run('begin'),
+    ...run('insert into t values (604)'),
+    sync,
+    ...run('commit'),
+    sync,
+  ],
+  copy: [
+    query('copy t from stdin'),
+    copyData(Buffer.from('605\ta\n606')),
+    copyData(Buffer.from('\tb\n')),
+    copyDone,
+    query('select 1'),
+  ],
+  'copy in a batch': [...run('copy t from stdin'), flush, copyData(Buffer.from('607\ta\n')), copyDone, sync],
+}
+
+test('a client that vanishes behind any of its messages, or inside of one, leaves nothing behind', async () => {
+  const [, database] = await cluster.twins(`protocol${databases++}`)
+  const admin = await bareClient(cluster.server, database)
+  const own = (await valueOf(admin, 'select pg_backend_pid()')) ?? ''
+  let cuts = 0
+  for (const [name, messages] of Object.entries(conversations))
+    for (let count = 0; count <= messages.length; count++)
+      for (const inside of count < messages.length ? [0, 3] : [0]) {
+        const gate = new TestGate()
+        const through = await cluster.ours(database, gate)
+        const bytes = Buffer.concat([
+          ...messages.slice(0, count),
+          messages[count]?.subarray(0, inside) ?? Buffer.alloc(0),
+        ])
+        through.client.socket.end(bytes)
+        through.client.socket.resume()
+        await through.session.closed
+        assert.equal(gate.nonces.size, 0, `${name} cut behind ${count}`)
+        assert.equal(gate.participants.size, 0)
+        await through.client.end()
+        await admin.query('delete from t where id >= 600')
+        cuts++
+      }
+  assert.ok(cuts > 50)
+  await eventually('their backends are gone', async () => {
+    const others = `select count(*) from pg_stat_activity where datname = '${database}' and pid <> ${own} and backend_type = 'client backend'`
+    return (await valueOf(admin, others)) === '0'
+  })
+  await admin.end()
+})

@@ -238,3 +238,25 @@ export interface RefusedStatement extends Common {
   readonly detail?: string
   readonly hint?: string
   readonly sqlState: '0A000' | '54000' | '54001' | '22023' | '25006'
+}
+
+export type ClassifiedStatement =
+  | EmptyStatement
+  | InvalidStatement
+  | BeginStatement
+  | EndStatement
+  | SavepointStatement
+  | HarmlessStatement
+  | SettingStatement
+  | GuardSettingStatement
+  | LocalStatement
+  | CopyInStatement
+  | JournaledStatement
+  | ConcurrentStatement
+  | WriteStatement
+  | RefusedStatement
+
+/** One text of the client (a Query message, or a Parse message's query): at least one statement, in order. */
+export interface ClassifiedQuery {
+  readonly statements: readonly ClassifiedStatement[]
+}
