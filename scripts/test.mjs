@@ -3,7 +3,7 @@
  *
  *     unit    tests that need nothing but Node
  *     pg      *.pg.test.js: start PostgreSQL servers from the npm package
- *     system  dist/test/system/: whole clusters, and other people's clients
+ *     system  dist/test/system/: whole clusters, and other people's clients; dist/test/drivers/: libraries of the Node world
  *     suites  dist/test/suites/, dist/test/isolation/: other people's test suites, on one bare PostgreSQL and through an agent
  *     chaos   dist/test/chaos/: workloads whose results are judged, while nodes are killed, a smoke of each; mutants of the
  *             product, which must be caught. About three minutes. The long run: docs/operating/chaos.md
@@ -43,7 +43,7 @@ const suiteTools = {
 const suites = {
   unit: (path) => !path.endsWith('.pg.test.js') && !needsCluster(path),
   pg: (path) => path.endsWith('.pg.test.js') && !needsCluster(path),
-  system: (path) => path.startsWith('test/system/'),
+  system: (path) => path.startsWith('test/system/') || path.startsWith('test/drivers/'),
   suites: (path) => path.startsWith('test/suites/') || path.startsWith('test/isolation/'),
   chaos: (path) => path.startsWith('test/chaos/'),
 }

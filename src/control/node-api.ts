@@ -32,7 +32,10 @@ export function createNodeApi(options: NodeApiOptions): (socket: Socket) => void
   server.timeout = silentMsMax
   let open = 0
   return (socket) => {
-    if (open >= connectionsMax) return void socket.destroy()
+    if (open >= connectionsMax) {
+      socket.destroy()
+      return
+    }
     open++
     socket.once('close', () => open--)
     server.emit('connection', socket)

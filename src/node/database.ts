@@ -176,6 +176,7 @@ export const openDatabase = async (context: DatabaseContext, identity: DatabaseI
     user,
     start: context.applied(),
     wallClock: context.wallClock,
+    generatedOf: schema.generatedOf,
     onApplied: (position) => context.executor().applied(position),
     onConnected: findWorker,
     onPoison,

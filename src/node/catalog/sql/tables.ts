@@ -133,7 +133,8 @@ LANGUAGE sql STABLE AS $$
     'default_tablespace', pg_catalog.current_setting('default_tablespace'),
     'default_table_access_method', pg_catalog.current_setting('default_table_access_method'),
     'default_toast_compression', pg_catalog.current_setting('default_toast_compression'),
-    'check_function_bodies', pg_catalog.current_setting('check_function_bodies'),
+    -- Home has checked them, or was told not to. What they name may be temporary, or not there any more.
+    'check_function_bodies', 'off',
     'DateStyle', pg_catalog.current_setting('DateStyle'),
     'IntervalStyle', pg_catalog.current_setting('IntervalStyle'),
     'TimeZone', pg_catalog.current_setting('TimeZone'),
