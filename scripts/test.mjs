@@ -31,13 +31,10 @@ const tools = {
 const suiteTools = {
   go: 'golang-go',
   '/usr/share/gocode/src/github.com/jackc/pgx/v4': 'golang-github-jackc-pgx-v4-dev',
-  '/usr/share/gocode/src/github.com/jackc/pgmock': 'golang-github-jackc-pgmock-dev',
   '/usr/share/gocode/src/github.com/lib/pq': 'golang-github-lib-pq-dev',
   '/usr/lib/python3/dist-packages/pytest': 'python3-pytest',
   '/usr/lib/python3/dist-packages/psycopg': 'python3-psycopg',
   '/usr/lib/python3/dist-packages/psycopg2': 'python3-psycopg2',
-  javac: 'default-jdk-headless',
-  '/usr/share/java/postgresql.jar': 'libpostgresql-jdbc-java',
 }
 
 const suites = {

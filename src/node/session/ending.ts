@@ -80,8 +80,6 @@ export class Ending {
   #ahead: Ahead | undefined
   /** Units that take the careful way, because an early `late` has just lost a conflict. */
   #carefulUnits = 0
-  /** The session has had temporary tables: their deferred constraints are checked before the capture too, not in COMMIT. */
-  #hasTemporary = false
 
   constructor(core: Core) {
     this.#core = core
@@ -146,11 +144,7 @@ export class Ending {
       this.#ahead = undefined
       nonce = ahead?.nonce ?? gate.captureNonce()
       if (ahead) this.#late = ahead.late
-      let checks: Checks = ahead ? [await ahead.answer] : await this.#sendChecks(nonce)
-      if (checks[0].value === '+') {
-        this.#hasTemporary = true
-        checks = await this.#sendChecks(nonce)
-      }
+      const checks: Checks = ahead ? [await ahead.answer] : await this.#sendChecks(nonce)
       const [capture, unseen, state] = checks
       this.#state = state?.value
       const failed = checks.findLast((answer) => answer?.error)
@@ -191,7 +185,7 @@ export class Ending {
       this.#carefulUnits -= 1
       return
     }
-    if (core.work.unseen || this.#hasDeferrable || gate.committing() > gate.applied()) return
+    if (core.work.unseen || this.#mayDefer || gate.committing() > gate.applied()) return
     const nonce = gate.captureNonce()
     const late = gate.applied()
     const answer = this.#callCapture(nonce)
@@ -208,16 +202,12 @@ export class Ending {
     this.#ahead = undefined
   }
 
-  get #hasDeferrable(): boolean {
-    return this.#hasTemporary || this.#core.options.hasDeferrable()
-  }
-
   /** All in one write; after an error the later ones fail too. `late` is sampled before the capture call is sent. */
   async #sendChecks(nonce: string): Promise<Checks> {
     const core = this.#core
     const { gate, functions } = core.options
     core.channel.cork()
-    const constraints = this.#hasDeferrable ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
+    const constraints = this.#mayDefer ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
     const unseen = core.work.unseen ? core.call(functions.unseenWrites, []) : undefined
     const { ddl, sessionState } = core.work
     const state = ddl && !sessionState ? core.call(functions.sessionState, []) : undefined
@@ -227,14 +217,17 @@ export class Ending {
     return Promise.all([capture, unseen, state, constraints])
   }
 
+  /** A check may wait for the end of the transaction; the catalog does not tell of temporary tables. */
+  get #mayDefer(): boolean {
+    return this.#core.options.hasDeferrable() || this.#core.temporaryObjects
+  }
+
   #callCapture(nonce: string): Promise<Answer> {
     const core = this.#core
     const { functions, journalSecret } = core.options
     const { mayLock, since } = core.work
-    // Who has not checked constraints asks whether there may be some.
-    const asked = this.#hasDeferrable ? nonce : `?${nonce}`
-    if (!mayLock) return core.call(functions.capture, [asked])
-    return core.call(functions.captureLocking, [journalSecret, asked, lsnText(since)])
+    if (!mayLock) return core.call(functions.capture, [nonce])
+    return core.call(functions.captureLocking, [journalSecret, nonce, lsnText(since)])
   }
 
   async #fail(failure: Failure): Promise<Failure> {
