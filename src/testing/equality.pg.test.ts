@@ -7,11 +7,13 @@ import type { Comparable } from './equality.ts'
 import { startPlainServer } from './plain-server.ts'
 import type { PlainServer } from './plain-server.ts'
 
-let server: PlainServer
-/** Two databases of one server, shown as two nodes. */
+/** Two servers, shown as two nodes. */
+let servers: readonly PlainServer[] = []
 let pair: Comparable
 
-const connectTo = async (database: string): Promise<Client> => {
+const connectTo = async (number: number, database = 'd'): Promise<Client> => {
+  const server = servers[number - 1]
+  assert(server)
   const url = new URL(server.url)
   url.pathname = database
   const client = new Client({ connectionString: url.href })
@@ -19,11 +21,12 @@ const connectTo = async (database: string): Promise<Client> => {
   return client
 }
 
-const inDatabase = async (database: string, ...statements: string[]): Promise<void> => {
-  const client = await connectTo(database)
+const run = async (client: Client, statements: readonly string[]): Promise<void> => {
   for (const statement of statements) await client.query(statement)
   await client.end()
 }
+
+const atSecond = async (...statements: string[]): Promise<void> => run(await connectTo(2), statements)
 
 const schema = [
   'create table t (id int primary key, v text)',
@@ -34,28 +37,28 @@ const schema = [
 ]
 
 before(async () => {
-  server = await startPlainServer()
+  servers = await Promise.all([startPlainServer(), startPlainServer()])
   const info = { state: 'serving', agentPid: 0, postgresPid: 0, dataDir: '' }
-  const nodes = ['n1', 'n2'].map((id) => ({ id, url: server.url, ...info }))
+  const nodes = servers.map(({ url }, index) => ({ id: `n${index + 1}`, url, ...info }))
   pair = {
     nodes,
-    connect: (number) => connectTo(`d${number}`),
+    connect: connectTo,
     status: () =>
       Promise.resolve(
         nodes.map(({ id }) => ({ id, state: 'serving', position: 5, lag: 0, agentPid: 1, postgresPid: 1 })),
       ),
   }
 })
-after(() => server?.[Symbol.asyncDispose]())
+after(() => Promise.all(servers.map((server) => server[Symbol.asyncDispose]())))
 beforeEach(async () => {
-  for (const database of ['d1', 'd2']) {
-    await inDatabase('postgres', `drop database if exists ${database}`, `create database ${database}`)
-    await inDatabase(database, ...schema)
+  for (const number of [1, 2]) {
+    await run(await connectTo(number, 'postgres'), ['drop database if exists d', 'create database d'])
+    await run(await connectTo(number), schema)
   }
 })
 
 test('equal databases are equal, whatever the physical order of their rows', async () => {
-  await inDatabase('d2', 'update t set v = v', 'delete from twins', 'insert into twins values (2), (1), (1)')
+  await atSecond('update t set v = v', 'delete from twins', 'insert into twins values (2), (1), (1)')
   const sums = await assertAllEqual(pair, 1000)
   assert.deepEqual(Object.keys(sums), ['public.t', 'public.twins'])
   await assertSameCatalogs(pair, 1000)
@@ -71,7 +74,7 @@ const dataDifferences: Readonly<Record<string, string>> = {
 }
 for (const [difference, statement] of Object.entries(dataDifferences)) {
   test(`seen in the data: ${difference}`, async () => {
-    await inDatabase('d2', statement)
+    await atSecond(statement)
     await assert.rejects(assertAllEqual(pair, 300), assert.AssertionError)
   })
 }
@@ -107,10 +110,19 @@ const catalogDifferences: Readonly<Record<string, string>> = {
 }
 for (const [difference, statement] of Object.entries(catalogDifferences)) {
   test(`seen in the catalogs: ${difference}`, async () => {
-    await inDatabase('d2', statement)
+    await atSecond(statement)
     await assert.rejects(assertSameCatalogs(pair, 300), assert.AssertionError)
   })
 }
+
+test('seen in the data: a row of another database', async () => {
+  await run(await connectTo(2, 'postgres'), ['create table only_here (id int)'])
+  try {
+    await assert.rejects(assertAllEqual(pair, 300), assert.AssertionError)
+  } finally {
+    await run(await connectTo(2, 'postgres'), ['drop table only_here'])
+  }
+})
 
 test('a node that is behind is not called equal', async () => {
   const behind: Comparable = {
