@@ -426,5 +426,6 @@ export async function play(client: RawClient, steps: readonly Step[]): Promise<s
   }
   return answers
 }
-/** A notification names its backend. */
-const masked = (line: string): string => (line.startsWith('A ') ? `A ${line.slice(-8)}` : line)
+/** A notification names its backend, and a temporary table's schema the backend's number. */
+const masked = (line: string): string =>
+  line.startsWith('A ') ? `A ${line.slice(-8)}` : line.replace(/; spg_temp_\d+;/, '; spg_temp;')

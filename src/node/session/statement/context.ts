@@ -66,6 +66,9 @@ const runsSql = String.raw`_to_xml|ts_stat|ts_rewrite|\mraw_(lo|pg_notify|setval
  * Plain to write to: no trigger but those of constraints, no rule, no policy, no user function behind a default, CHECK, index or
  * partition key, the same for partitions and inheriting tables, and for those that a foreign key's action writes. A user function
  * behind any domain counts for every table.
+ *
+ * Expressions are read as they are stored: pg_get_expr() locks the table, and would wait for a schema change that is open at this node,
+ * which itself waits for the position that this is read for.
  */
 const targetsSql = `
   WITH RECURSIVE
@@ -73,6 +76,8 @@ const targetsSql = `
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
     WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid >= 16384
       AND d.classid IN ('pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_class'::regclass)),
+  calls AS (
+    SELECT ':funcid (' || pg_catalog.string_agg(p.oid::text, '|') || ') ' AS pattern FROM pg_catalog.pg_proc p WHERE p.proname ~ '${runsSql}'),
   own AS (
     SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind NOT IN ('r', 'p') OR c.relrowsecurity
     UNION SELECT t.tgrelid FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal
@@ -80,10 +85,10 @@ const targetsSql = `
     UNION SELECT l.polrelid FROM pg_catalog.pg_policy l
     UNION SELECT a.adrelid FROM pg_catalog.pg_attrdef a
       WHERE EXISTS (SELECT FROM code WHERE classid = 'pg_catalog.pg_attrdef'::regclass AND objid = a.oid)
-         OR pg_catalog.pg_get_expr(a.adbin, a.adrelid) ~ '${runsSql}'
+         OR a.adbin::text ~ (SELECT pattern FROM calls)
     UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k
       WHERE k.conrelid <> 0 AND (EXISTS (SELECT FROM code WHERE classid = 'pg_catalog.pg_constraint'::regclass AND objid = k.oid)
-         OR pg_catalog.pg_get_expr(k.conbin, k.conrelid) ~ '${runsSql}')
+         OR k.conbin::text ~ (SELECT pattern FROM calls))
     UNION SELECT coalesce(i.indrelid, code.objid) FROM code LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid
       WHERE code.classid = 'pg_catalog.pg_class'::regclass),
   edge (written, also) AS (
