@@ -37,4 +37,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   'pg-boss': pgBoss,
   'graphile-worker': graphileWorker,
 }
-for (const [name, scenario] of Object.entries(scenarios)) compareWithBare(name, places, scenario)
+/** Its workers upsert their tasks at the same time, and an upsert that finds its row burns an id. */
+const byTiming: Readonly<Record<string, readonly string[]>> = { 'graphile-worker': ['graphile_worker._private_tasks'] }
+
+for (const [name, scenario] of Object.entries(scenarios)) compareWithBare(name, places, scenario, byTiming[name])
