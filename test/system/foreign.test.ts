@@ -119,7 +119,6 @@ test('settings of the database hold for new sessions of every node, and not for 
     `alter database postgres set synchronous_commit = off`,
     `alter database postgres set session_replication_role = 'replica'`,
     `alter database postgres set work_mem from current`,
-    `alter database template1 set work_mem = '1MB'`,
   ])
     assert.equal(await outcomeOf((await bench.on(3)).query(statement)), '0A000', statement)
   await bench.setUp('alter database postgres reset all')
