@@ -197,7 +197,7 @@ test('what can not be replicated yet is refused by name (RULES 5)', { skip: need
   const refused = [
     'select lo_create(0)',
     'create materialized view mv as select random() as r',
-    'create database other tablespace pg_default',
+    'create database other tablespace elsewhere',
     'alter system set work_mem = 1000',
     'create publication p for all tables',
     `prepare transaction 'x'`,
