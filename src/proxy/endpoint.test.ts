@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { encodePreamble } from '../core/preamble.ts'
 import { startEndpoint } from './endpoint.ts'
 import { createRoutes, type Routes, type RoutesOptions } from './routes.ts'
+import { nodeView } from './view.fixture.ts'
 import { emptyView, type NodeView } from './view.ts'
 
 function portOf(server: Server): number {
@@ -16,19 +17,6 @@ async function nextData(socket: Socket): Promise<Buffer> {
   const [chunk]: Buffer[] = await once(socket, 'data')
   return chunk ?? Buffer.alloc(0)
 }
-
-const nodeView = (id: number, more: Partial<NodeView> = {}): NodeView => ({
-  id,
-  host: '127.0.0.1',
-  port: id,
-  state: 'serving',
-  serving: true,
-  alive: true,
-  draining: false,
-  lag: 0,
-  sessions: 0,
-  ...more,
-})
 
 /** A node that answers everything with its name, and remembers what it got. */
 async function fakeNode(id: number) {

@@ -1,20 +1,9 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPinnedWriter, graceMs, leaveMsMax, nextStep } from './pinned-writer.ts'
+import { nodeView as node } from './view.fixture.ts'
 import { emptyView, type ClusterView, type NodeView, type Pin } from './view.ts'
 
-const node = (id: number, more: Partial<NodeView> = {}): NodeView => ({
-  id,
-  host: 'h',
-  port: id,
-  state: 'serving',
-  serving: true,
-  alive: true,
-  draining: false,
-  lag: 0,
-  sessions: 0,
-  ...more,
-})
 const down = { state: 'down', serving: false, alive: false } as const
 const pin = { epoch: 3, node: 1 }
 const nobody: ReadonlySet<number> = new Set()

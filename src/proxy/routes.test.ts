@@ -3,20 +3,9 @@ import { test } from 'node:test'
 import { decodePreamble } from '../core/preamble.ts'
 import type { RouteEvent } from './contract.ts'
 import { badForMs, createRoutes, type RoutesOptions } from './routes.ts'
+import { nodeView as node } from './view.fixture.ts'
 import { emptyView, type ClusterView, type NodeView } from './view.ts'
 
-const node = (id: number, more: Partial<NodeView> = {}): NodeView => ({
-  id,
-  host: 'h',
-  port: id,
-  state: 'serving',
-  serving: true,
-  alive: true,
-  draining: false,
-  lag: 0,
-  sessions: 0,
-  ...more,
-})
 const viewOf = (nodes: readonly NodeView[], more: Partial<ClusterView> = {}): ClusterView => ({
   ...emptyView,
   ...more,

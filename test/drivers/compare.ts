@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client } from 'pg'
+import { withClient } from '#testing/client.ts'
 import { startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual, assertSameCatalogs, catalogs, checksums } from '#testing/equality.ts'
@@ -36,16 +36,6 @@ export const startPlaces = async (): Promise<Places> => {
   } catch (error) {
     await plain[Symbol.asyncDispose]()
     throw error
-  }
-}
-
-const withClient = async <T>(url: string, use: (client: Client) => Promise<T>): Promise<T> => {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    return await use(client)
-  } finally {
-    await client.end()
   }
 }
 

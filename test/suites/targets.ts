@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client } from 'pg'
+import { withClient } from '#testing/client.ts'
 import { startCluster, type Cluster } from '#testing/cluster.ts'
 import { assertAllEqual, assertSameCatalogs, catalogs, checksums } from '#testing/equality.ts'
 import { startPlainServer, type PlainServer } from '#testing/plain-server.ts'
@@ -34,16 +34,6 @@ export const startTargets = async (): Promise<Targets> => {
   } catch (error) {
     await bare[Symbol.asyncDispose]()
     throw error
-  }
-}
-
-const withClient = async <T>(url: string, use: (client: Client) => Promise<T>): Promise<T> => {
-  const client = new Client(url)
-  await client.connect()
-  try {
-    return await use(client)
-  } finally {
-    await client.end()
   }
 }
 
