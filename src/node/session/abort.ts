@@ -249,6 +249,8 @@ export class BruteForce {
     const tells = core.state === 'client' && !core.ending.active
     await core.rollback()
     abort.resolve()
+    // The failed transaction that stands for it commits nothing: nobody has to wait for it.
+    core.turn.release()
     if (!reopen) {
       core.follow('ended')
       return

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { position } from '../../core/ids.ts'
 import { bindPlain, execute, parse, sync } from '../../wire/pgwire/messages.ts'
-import { show, TestGate, type Through } from './session-fixtures.ts'
+import { eventually, show, TestGate, type Through } from './session-fixtures.ts'
 import { sessionServer, type SessionServer } from './session-server.ts'
 
 let cluster: SessionServer
@@ -94,6 +94,21 @@ test('a session that ends gives its turn back', async () => {
   await bench.say('begin', 'alter table t add column x int')
   await bench[Symbol.asyncDispose]()
   assert.deepEqual(bench.log, ['take allwrite.t', 'release'])
+})
+
+test('a transaction that is lost gives its turn back before its client ends it', async () => {
+  await using bench = await open()
+  await bench.say('begin', 'alter table t add column x int')
+  await bench.through.participant.abort({
+    table: 'public.t',
+    key: undefined,
+    winner: undefined,
+    position: position(7),
+    reason: 'brute_force',
+  })
+  await eventually('the turn is given back', () => bench.log.includes('release'))
+  const answers = await bench.say('select 1', 'rollback')
+  assert.match(answers[0] ?? '', /^E C40001/)
 })
 
 test('a cancel ends the wait for a turn, and the statement with it', async () => {

@@ -96,6 +96,8 @@ export class BlockTurn {
     } finally {
       core.onCancel = undefined
     }
+    // The transaction was lost meanwhile, or its session: nobody would give back what came too late.
+    if (core.channel.lost || core.aborting || core.state !== 'client') this.release()
     core.assertWanted()
     return cancel.signal.aborted
   }
