@@ -14,12 +14,12 @@ import { createInternalTransactions } from './internal-transaction.ts'
 import type { RunningNode } from './node.ts'
 import type { NodeLog } from './told.ts'
 import { agentRole, queryOf } from './server.ts'
-import type { RoleRecord } from './session/authenticate.ts'
+import type { RoleRecord } from '../login/authenticate.ts'
 import { createCancelRegistry, passCancel } from './session/cancel.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
 import { runSession, type Session, type SessionFunctions } from './session/session.ts'
-import { openTlsSource } from './session/tls.ts'
+import { openTlsSource } from '../login/tls.ts'
 
 export interface SessionsOptions {
   readonly node: NodeId

@@ -22,20 +22,20 @@ import {
   readyForQueryIdle,
 } from '../../wire/pgwire/login-messages.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
-import { authenticate } from './authenticate.ts'
-import type { LookupRole } from './authenticate.ts'
+import { authenticate } from '../../login/authenticate.ts'
+import type { LookupRole } from '../../login/authenticate.ts'
 import { connectBackend } from './backend.ts'
 import type { Backend } from './backend.ts'
-import { ClosedError } from './byte-reader.ts'
+import { ClosedError } from '../../login/byte-reader.ts'
 import { passCancel } from './cancel.ts'
 import type { CancelRegistry } from './cancel.ts'
-import { closeChannel, openChannel, readOpening } from './login-channel.ts'
-import type { Channel } from './login-channel.ts'
+import { closeChannel, openChannel, readOpening } from '../../login/login-channel.ts'
+import type { Channel } from '../../login/login-channel.ts'
 import type { NodeGate } from './contract.ts'
 import { startSettings } from './start-settings.ts'
-import type { TlsSource } from './tls.ts'
+import type { TlsSource } from '../../login/tls.ts'
 
-export type { LookupRole, RoleRecord } from './authenticate.ts'
+export type { LookupRole, RoleRecord } from '../../login/authenticate.ts'
 
 /** A refused client, for the log: never holds a secret. */
 export interface Refusal {

@@ -6,9 +6,9 @@
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { AllwriteError } from '../../core/errors.ts'
-import { parseStartPacket, startPacketLength, tlsHandshakeByte } from '../../wire/pgwire/startup.ts'
-import type { StartPacket, StartupMessage } from '../../wire/pgwire/startup.ts'
+import { AllwriteError } from '../core/errors.ts'
+import { parseStartPacket, startPacketLength, tlsHandshakeByte } from '../wire/pgwire/startup.ts'
+import type { StartPacket, StartupMessage } from '../wire/pgwire/startup.ts'
 import { createByteReader } from './byte-reader.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { alpnName, startTls } from './tls.ts'
