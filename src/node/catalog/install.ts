@@ -19,6 +19,7 @@ import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
+import { outcomeSql } from './sql/outcome.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
 import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
@@ -31,7 +32,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 8
+export const schemaVersion = 9
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -58,6 +59,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     sessionStateSql,
     concurrentSql,
     rowLocksSql,
+    outcomeSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,
     `DELETE FROM allwrite.installed; INSERT INTO allwrite.installed VALUES (${schemaVersion})`,

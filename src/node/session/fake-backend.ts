@@ -42,6 +42,7 @@ const functions = {
   captureLocking: 6,
   journalConcurrently: 7,
   sessionState: 8,
+  countTransaction: 9,
 }
 const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
 

@@ -84,6 +84,8 @@ export interface SessionStart {
   readonly parameters: Map<string, string>
   /** The client's own `default_transaction_read_only`; the backend's is always on (the guard). */
   readonly readOnlyWish: boolean
+  /** Set if the client is a pool: see {@link startSettings}. */
+  readonly pooled: string | undefined
   /** 0, 1 or 2: protocol 3.x on the client's side; the backend's side is always 3.0. */
   readonly protocolMinor: number
   /** `address:port`. */
@@ -158,7 +160,7 @@ const startSession = async (
   const keys = await authenticate(channel, user, context)
   try {
     checkDatabase(startup.database, context.database)
-    const { settings, readOnlyWish } = startSettings(startup)
+    const { settings, readOnlyWish, pooled } = startSettings(startup)
     const backend = await connectBackend({
       socketPath: context.socketPath,
       user,
@@ -193,6 +195,7 @@ const startSession = async (
       database: context.database,
       parameters,
       readOnlyWish,
+      pooled,
       protocolMinor: minor,
       clientAddress,
       setCancel: key.setCancel,

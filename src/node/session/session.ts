@@ -74,6 +74,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     backendPid: start.backendPid,
     readOnlyWish: start.readOnlyWish,
     consistencyUnknown: start.consistencyUnknown ?? false,
+    pooled: start.pooled,
     input,
     out,
     openChannel,

@@ -1,0 +1,138 @@
+/**
+ * The pool's own questions to the cluster, on a connection of its own to any node: who may log in, and what became of the
+ * transactions of a connection that was lost.
+ *
+ * @module
+ */
+import { AllwriteError } from '../../core/errors.ts'
+import type { RoleRecord } from '../../login/authenticate.ts'
+import type { EndpointRoutes } from '../contract.ts'
+import { loginAtNode } from './node-login.ts'
+import { ConnectionLost, ServerConnection, type HiddenAnswer } from './server-connection.ts'
+
+/** How long a question may take before another node is asked, ms; then the node is passed over for this question. */
+const answerMsMax = 2_000
+/** Between two tries while no node can be asked, ms. */
+const retryMs = 50
+
+export interface StewardOptions {
+  readonly routes: EndpointRoutes
+  readonly database: string
+  /** A role that may read pg_authid. */
+  readonly user: string
+  readonly password: string
+}
+
+export class Steward {
+  readonly #options: StewardOptions
+  #connection: Promise<ServerConnection> | undefined
+  #closed = false
+
+  constructor(options: StewardOptions) {
+    this.#options = options
+  }
+
+  /** @throws AllwriteError unavailable */
+  async lookupRole(name: string): Promise<RoleRecord | undefined> {
+    const literal = `'${name.replaceAll("'", "''")}'`
+    const { rows } = await this.#ask(
+      `SELECT rolpassword, rolcanlogin::text, extract(epoch FROM rolvaliduntil)::text, rolconnlimit::text, rolsuper::text
+         FROM pg_catalog.pg_authid WHERE rolname = ${literal}`,
+      10_000,
+    )
+    const [row] = rows
+    if (row === undefined) return undefined
+    const [verifier = null, canLogin, until, limit, superuser] = row
+    return {
+      verifier,
+      canLogin: canLogin === 'true',
+      validUntil: until == null || /inf/i.test(until) ? null : new Date(Number(until) * 1000),
+      connectionLimit: Number(limit),
+      superuser: superuser === 'true',
+    }
+  }
+
+  /**
+   * How many transactions of a connection are committed and have written; none can be from now on. Undefined: not to be told within
+   * `withinMs`.
+   * @param lost the node that the connection was to: asked last
+   */
+  async outcome(connectionId: string, withinMs: number): Promise<number | undefined> {
+    try {
+      const { rows } = await this.#ask(`SELECT allwrite.close_connection('${connectionId}')::text`, withinMs)
+      const count = rows[0]?.[0]
+      return count == null ? undefined : Number(count)
+    } catch {
+      return undefined
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#drop()
+  }
+
+  /** Asks one node after the other. @throws AllwriteError unavailable */
+  async #ask(sql: string, withinMs: number): Promise<HiddenAnswer> {
+    const giveUp = performance.now() + withinMs
+    let last: unknown
+    while (!this.#closed && performance.now() < giveUp) {
+      try {
+        this.#connection ??= this.#open()
+        const connection = await this.#connection
+        const answer = await within(connection.ask(sql), answerMsMax)
+        if (answer.error === undefined) return answer
+        last = answer.error.message
+        // A conflict, or a node that is behind: as good as any time later.
+        if (answer.error.sqlState !== '40001') break
+      } catch (thrown) {
+        last = thrown
+        this.#drop()
+        await new Promise((resolve) => setTimeout(resolve, retryMs))
+      }
+    }
+    throw new AllwriteError('unavailable', 'no node could be asked', { cause: last })
+  }
+
+  async #open(): Promise<ServerConnection> {
+    const { routes, user, database, password } = this.#options
+    const target = routes.pick(new Set())
+    if (target === undefined) throw new AllwriteError('unavailable', 'no node serves')
+    const parameters = [
+      ['user', user],
+      ['database', database],
+      ['application_name', 'allwrite pool'],
+    ] as const
+    try {
+      const login = await loginAtNode(target, parameters, { kind: 'password', password })
+      const connection = new ServerConnection({ ...login, target, id: undefined, onClosed: () => this.#drop() })
+      if (this.#closed) connection.destroy()
+      return connection
+    } catch (thrown) {
+      routes.failed(target)
+      throw thrown
+    }
+  }
+
+  #drop(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.then(
+      (open) => open.destroy(),
+      () => undefined,
+    )
+  }
+}
+
+/** @throws ConnectionLost when it takes too long: the node may hang */
+async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new ConnectionLost()), ms)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
