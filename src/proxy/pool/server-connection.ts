@@ -327,6 +327,8 @@ export class ServerConnection {
   }
 
   #take(chunk: Buffer): void {
+    // Who gives the connection back at its last message still has to write what came.
+    const { borrower } = this
     try {
       this.#scanner.push(chunk)
     } catch (thrown) {
@@ -334,7 +336,7 @@ export class ServerConnection {
       if (!(thrown instanceof AllwriteError)) throw thrown
       this.#socket.destroy()
     }
-    this.borrower?.wake()
+    borrower?.wake()
   }
 
   #frame(kind: number, buffer: Buffer, start: number, end: number, part: number): void {

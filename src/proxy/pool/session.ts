@@ -323,7 +323,7 @@ export class PooledSession implements Borrower {
   /** What later questions depend on. */
   #note({ type, bytes }: ClientFrame): void {
     if (type === frontend.parse || type === frontend.close || type === frontend.query) {
-      if (this.context.settings.replay && this.state.statements.size > 0 && changesStatements(type, bytes))
+      if (this.context.settings.replay && changesStatements(type, bytes))
         this.statementsBefore ??= new Map(this.state.statements)
     }
     if (type === frontend.query || type === frontend.parse) {
