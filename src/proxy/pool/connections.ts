@@ -225,7 +225,7 @@ export class Connections {
     const node = this.#nodes.get(number)
     if (node === undefined) return
     node.generation++
-    for (const connection of [...node.connections]) {
+    for (const connection of node.connections) {
       if (dead || connection.borrower === undefined) connection.destroy()
     }
     const waiters = node.waiters

@@ -23,10 +23,11 @@ import {
   Status,
 } from '../../wire/pgwire/messages.ts'
 import type { ClientFrame } from './client-input.ts'
-import { frontend } from './forward.ts'
+import { frontend, isCopy } from './forward.ts'
 import { Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type ServerConnection } from './server-connection.ts'
-import { SessionEnd, type PooledSession } from './session.ts'
+import { SessionEnd } from './session-context.ts'
+import type { PooledSession } from './session.ts'
 import { answerLostError, errorFrame, nodeLostError, pinnedLostError, unknownError } from './words.ts'
 
 /** A transaction that loses more connections than this is given up: something of it may be what they are lost by. */
@@ -152,11 +153,10 @@ async function repeat(session: PooledSession): Promise<void> {
 /** Sends a unit's messages; of one that was answered, waits for the answer's end. @throws ConnectionLost */
 async function sendAgain(session: PooledSession, unit: Unit, open: boolean): Promise<void> {
   const answered = (): boolean => session.comparison?.ready !== undefined
-  // Copied: what the client sends meanwhile stays in the input, but the recording must not be what is walked through.
-  for (const frame of [...unit.frames]) {
-    if (isCopyFrame(frame))
+  for (const frame of unit.frames) {
+    if (isCopy(frame.type))
       await until(session, () => session.server?.copyIn === true || answered() || session.server?.readyDue === 0)
-    if (isCopyFrame(frame) && session.server?.copyIn !== true) continue
+    if (isCopy(frame.type) && session.server?.copyIn !== true) continue
     await session.send(frame)
   }
   if (!open) await until(session, answered)
@@ -169,9 +169,6 @@ async function until(session: PooledSession, condition: () => boolean): Promise<
     await session.sleep()
   }
 }
-
-const isCopyFrame = ({ type }: ClientFrame): boolean =>
-  type === frontend.copyData || type === frontend.copyDone || type === frontend.copyFail
 
 /**
  * The transaction is over, and the client hears why; in a block of its own it finds a failed one, as after any error.

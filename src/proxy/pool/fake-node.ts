@@ -36,6 +36,7 @@ export class FakeCluster {
   /** Committed writes, in order. */
   readonly ledger: string[] = []
   readonly connections = new Map<string, number>()
+  readonly closed = new Set<string>()
 }
 
 /** Told of each statement before it runs; 'die': the node is killed then; 'die after': when it has run, before it answers. */
@@ -88,7 +89,7 @@ export class FakeNode {
           Promise.resolve({ verifier, canLogin: true, validUntil: null, connectionLimit: -1, superuser: true }),
         mockSecret: Buffer.alloc(32),
       })
-      const parameters = new Map([...opening.settings])
+      const parameters = new Map(opening.settings)
       const session = new FakeSession(this, socket, parameters, ++this.#serial)
       this.sessions.add(session)
       socket.on('close', () => this.sessions.delete(session))
@@ -169,7 +170,8 @@ export class FakeSession {
     if (writes.length === 0) return
     const { cluster } = this.node
     const count = cluster.connections.get(this.#id)
-    if (this.#id !== '' && count === undefined) throw new Error('a connection that was given up commits')
+    if (this.#id !== '' && (count === undefined || cluster.closed.has(this.#id)))
+      throw new Error('a connection that was given up commits')
     if (count !== undefined) {
       cluster.connections.set(this.#id, count + 1)
       this.send(parameterStatus('allwrite.transactions', String(count + 1)))
@@ -248,7 +250,7 @@ export class FakeSession {
     const closed = /allwrite\.close_connection\('(\w+)'\)/.exec(text)?.[1]
     if (closed !== undefined) {
       const count = this.node.cluster.connections.get(closed)
-      this.node.cluster.connections.delete(closed)
+      this.node.cluster.closed.add(closed)
       return row(String(count), 'SELECT 1')
     }
     if (text.includes('pg_authid')) return rowOf([verifier, 'true', null, '-1', 'true'], 'SELECT 1')

@@ -7,7 +7,8 @@ import { errorResponse } from '../../wire/pgwire/errors.ts'
 import { typeByte } from '../../wire/pgwire/frames.ts'
 import { close, query, readBind, readQuery, readTarget, describe } from '../../wire/pgwire/messages.ts'
 import type { ClientFrame } from './client-input.ts'
-import { noStatement, parseMessage, type AnswerKind, type ServerConnection } from './server-connection.ts'
+import { noStatement, parseMessage, type AnswerKind } from './answers.ts'
+import type { ServerConnection } from './server-connection.ts'
 import { namedStatement, namePrefix, type SessionState, type Statement } from './session-state.ts'
 
 export const frontend = {
@@ -219,3 +220,22 @@ function renamedDeallocateParse(body: Buffer, state: SessionState, connection: S
     ? undefined
     : parseMessage('', Buffer.concat([Buffer.from(text, 'latin1'), body.subarray(end)]))
 }
+
+/** A message of COPY … FROM STDIN. */
+export const isCopy = (type: number): boolean =>
+  type === frontend.copyData || type === frontend.copyDone || type === frontend.copyFail
+
+/** Behind it nothing of its unit comes. */
+export const endsUnit = (type: number): boolean =>
+  type === frontend.query || type === frontend.call || type === frontend.sync || isCopy(type)
+
+/** A Query that is nothing but a ROLLBACK: what has lost its transaction hears of it in answer to anything else. */
+export const isRollback = ({ type, bytes }: ClientFrame): boolean =>
+  type === frontend.query &&
+  /^\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*\0$/i.test(bytes.toString('latin1', 5))
+
+/** The message may change which prepared statements there are. */
+export const changesStatements = (type: number, bytes: Buffer): boolean =>
+  type === frontend.close ||
+  (type === frontend.parse && bytes[5] !== 0) ||
+  /deallocate/i.test(bytes.toString('latin1', 5, 250))

@@ -24,7 +24,8 @@ import { cancelAt, Cancels } from './cancels.ts'
 import { Connections, NoNode, type Kind, type NodeCounts } from './connections.ts'
 import { loginAtNode } from './node-login.ts'
 import { ServerConnection } from './server-connection.ts'
-import { PooledSession, type SessionContext } from './session.ts'
+import type { SessionContext } from './session-context.ts'
+import { PooledSession } from './session.ts'
 import { checkedSettings, type PoolSettings } from './settings.ts'
 import { Steward } from './steward.ts'
 import { errorFrame } from './words.ts'
@@ -285,7 +286,10 @@ class PoolListener implements Pool {
       onClosed: () => this.#connections.closed(connection),
     })
     const closeCounting = this.#options.routes.opened(target)
-    connection.onceClosed(closeCounting)
+    connection.onceClosed(() => {
+      closeCounting()
+      if (id !== undefined) this.#steward.forget(id)
+    })
     for (const sql of this.#firstStatements(id)) {
       const { error } = await connection.ask(sql)
       if (error === undefined) continue

@@ -12,17 +12,22 @@
 import type { Socket } from 'node:net'
 import { createHash } from 'node:crypto'
 import { AllwriteError, assert } from '../../core/errors.ts'
-import { parseErrorFields, type ErrorFields } from '../../wire/pgwire/errors.ts'
-import {
-  backendCollectedMax,
-  backendRules,
-  FrameScanner,
-  Part,
-  typeByte,
-  type FrameRules,
-} from '../../wire/pgwire/frames.ts'
+import { parseErrorFields } from '../../wire/pgwire/errors.ts'
+import { FrameScanner, Part } from '../../wire/pgwire/frames.ts'
 import { bindPlain, close, describe, flush, query, readParameter, readTag, Status } from '../../wire/pgwire/messages.ts'
 import type { Target } from '../contract.ts'
+import {
+  backend as type,
+  columnsOf,
+  completes,
+  emptyAnswer,
+  endsWithReady,
+  noStatement,
+  parseMessage,
+  rules,
+  type AnswerKind,
+  type HiddenAnswer,
+} from './answers.ts'
 
 /** The connection is gone. */
 export class ConnectionLost extends Error {
@@ -30,21 +35,6 @@ export class ConnectionLost extends Error {
     super('the connection to the node is gone')
     this.name = 'ConnectionLost'
   }
-}
-
-/** What a message is answered by. `sync`: ReadyForQuery alone; `query` and `call`: anything up to one. */
-export type AnswerKind = 'parse' | 'bind' | 'describe' | 'close' | 'execute' | 'sync' | 'query' | 'call'
-
-/** What a hidden exchange came to. */
-export interface HiddenAnswer {
-  error: ErrorFields | undefined
-  errorFrame: Buffer | undefined
-  /** Columns in text format. */
-  readonly rows: (string | null)[][]
-  /** Of a Describe: a digest of parameters and columns. */
-  description: string | undefined
-  /** ReadyForQuery's, where there was one. */
-  status: number
 }
 
 interface Expected {
@@ -67,44 +57,6 @@ export interface Borrower {
   discarded(tag: string): void
   /** There is more to say: what was read is done with, the socket has room again, the connection is lost. */
   wake(): void
-}
-
-const type = {
-  parseComplete: typeByte('1'),
-  bindComplete: typeByte('2'),
-  closeComplete: typeByte('3'),
-  notification: typeByte('A'),
-  complete: typeByte('C'),
-  row: typeByte('D'),
-  error: typeByte('E'),
-  copyIn: typeByte('G'),
-  empty: typeByte('I'),
-  notice: typeByte('N'),
-  noData: typeByte('n'),
-  parameter: typeByte('S'),
-  suspended: typeByte('s'),
-  description: typeByte('T'),
-  parameters: typeByte('t'),
-  ready: typeByte('Z'),
-} as const
-
-/** The kind that a message type completes; 0 elsewhere. */
-const completes = new Map<number, AnswerKind>([
-  [type.parseComplete, 'parse'],
-  [type.bindComplete, 'bind'],
-  [type.closeComplete, 'close'],
-  [type.complete, 'execute'],
-  [type.empty, 'execute'],
-  [type.suspended, 'execute'],
-  [type.description, 'describe'],
-  [type.noData, 'describe'],
-])
-
-/** As a backend's, but descriptions come whole: they are compared. */
-const rules: FrameRules = { lengthMax: backendRules.lengthMax.slice(), streamed: backendRules.streamed.slice() }
-for (const kind of [type.description, type.parameters]) {
-  rules.lengthMax[kind] = backendCollectedMax
-  rules.streamed[kind] = 0
 }
 
 /** Statements prepared on one connection at most: about a kilobyte of the server's memory each, and more for large ones. */
@@ -499,35 +451,4 @@ export class ServerConnection {
   }
 }
 
-const endsWithReady = (kind: AnswerKind): boolean => kind === 'sync' || kind === 'query' || kind === 'call'
-
-/** Nobody prepares a statement of this name. */
-export const noStatement = 'allwrite_none'
-
 const discardInitial = 'D'.charCodeAt(0)
-
-const emptyAnswer = (): HiddenAnswer => ({
-  error: undefined,
-  errorFrame: undefined,
-  rows: [],
-  description: undefined,
-  status: 0,
-})
-
-/** A Parse message of a name and the rest behind it, as it was sent. */
-export function parseMessage(name: string, body: Buffer): Buffer {
-  const head = Buffer.from(`P\0\0\0\0${name}\0`, 'latin1')
-  head.writeUInt32BE(head.length - 1 + body.length, 1)
-  return Buffer.concat([head, body])
-}
-
-/** The columns of a DataRow's body. */
-function columnsOf(body: Buffer): (string | null)[] {
-  const columns: (string | null)[] = []
-  for (let offset = 2; offset < body.length;) {
-    const length = body.readInt32BE(offset)
-    columns.push(length < 0 ? null : body.toString('utf8', offset + 4, offset + 4 + length))
-    offset += 4 + Math.max(length, 0)
-  }
-  return columns
-}

@@ -19,10 +19,11 @@ import { Part, typeByte } from '../../wire/pgwire/frames.ts'
 import { readyForQuery, readParameter, Status } from '../../wire/pgwire/messages.ts'
 import { ClientInput, type ClientFrame } from './client-input.ts'
 import { ClientOutput } from './client-output.ts'
-import { NoNode, type Connections, type Home, type Kind } from './connections.ts'
+import { NoNode, type Home, type Kind } from './connections.ts'
 import { differsError, lose, recover } from './failover.ts'
 import { errorFrame, parameterFrame, furnishError, stateLostError } from './words.ts'
-import { forward, frontend } from './forward.ts'
+import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback } from './forward.ts'
+import { furnish } from './furnish.ts'
 import { Recording, type Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type Borrower, type ServerConnection } from './server-connection.ts'
 import {
@@ -31,33 +32,10 @@ import {
   learn,
   mentionsSetConfig,
   readTexts,
-  settingChanges,
   stateQuery,
   type SessionState,
 } from './session-state.ts'
-import type { PoolSettings } from './settings.ts'
-
-export interface SessionContext {
-  readonly connections: Connections
-  readonly settings: PoolSettings
-  /**
-   * How many transactions of the connection, which is lost, have written and are committed; after this call none can be any more.
-   * Undefined: nobody could tell in time (ADR 29).
-   */
-  readonly outcome: (connection: ServerConnection) => Promise<number | undefined>
-  readonly log: { warn(fields: object, message: string): void }
-}
-
-/** The session ends with these words, or without any. */
-export class SessionEnd extends Error {
-  readonly words: Buffer | undefined
-
-  constructor(words: Buffer | undefined) {
-    super('the session ends')
-    this.name = 'SessionEnd'
-    this.words = words
-  }
-}
+import { SessionEnd, type SessionContext } from './session-context.ts'
 
 const readyFrames = new Map<number, Buffer>([Status.idle, Status.open, Status.failed].map((s) => [s, readyForQuery(s)]))
 const readyFrame = (status: number): Buffer => readyFrames.get(status) ?? readyForQuery(status)
@@ -354,45 +332,21 @@ export class PooledSession implements Borrower {
       }
       server.borrower = this
       try {
-        await this.#furnish(server)
+        const moved = this.home !== undefined && this.home.node !== server.target.node
+        await furnish(server, this, this.state.settings, moved)
       } catch (thrown) {
         server.borrower = undefined
         server.destroy()
         if (thrown instanceof ConnectionLost) continue
         throw thrown
       }
+      for (const [name, value] of server.reported) this.fact(parameterFrame(name, value))
       this.server = server
       this.home = connections.homeAt(server)
       this.countedBefore = server.counted
       server.setPaused(this.output.blocked)
       return
     }
-  }
-
-  /** @throws ConnectionLost; AllwriteError: the state can't be had here */
-  async #furnish(server: ServerConnection): Promise<void> {
-    if (server.lastUser !== this && server.sequencesUsed) {
-      server.sequencesUsed = false
-      // Nothing waits for it: what is sent behind it runs behind it. It can't fail outside a transaction.
-      server.ask('DISCARD SEQUENCES').then(
-        ({ error }) => {
-          if (error) server.destroy()
-        },
-        () => undefined,
-      )
-    }
-    server.lastUser = this
-    const changes = settingChanges(server.applied, this.state.settings)
-    const moved = this.home !== undefined && this.home.node !== server.target.node
-    if (changes.length > 0 || moved) {
-      const answers = changes.map((sql) => server.ask(sql))
-      // The new node waits until it has all that was committed before: the session's own writes among it (ADR 28).
-      if (moved) answers.push(...catchUp(this.state.settings.get('allwrite.consistency')).map((sql) => server.ask(sql)))
-      for (const { error } of await Promise.all(answers)) if (error) throw furnishError(error.message)
-      server.applied.clear()
-      for (const [name, value] of this.state.settings) server.applied.set(name, value)
-    }
-    for (const [name, value] of server.reported) this.fact(parameterFrame(name, value))
   }
 
   /** Bytes for the client: in a repetition only what it has not had. */
@@ -539,27 +493,3 @@ const errorType = typeByte('E')
 const noticeType = typeByte('N')
 const parameterType = typeByte('S')
 const readOnlyName = 'default_transaction_read_only'
-
-const isCopy = (type: number): boolean =>
-  type === frontend.copyData || type === frontend.copyDone || type === frontend.copyFail
-
-const endsUnit = (type: number): boolean =>
-  type === frontend.query || type === frontend.call || type === frontend.sync || isCopy(type)
-
-/** A Query that is nothing but a ROLLBACK: what has lost its transaction hears of it in answer to anything else. */
-const isRollback = ({ type, bytes }: ClientFrame): boolean =>
-  type === frontend.query &&
-  /^\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*\0$/i.test(bytes.toString('latin1', 5))
-
-/** The message may change which prepared statements there are. */
-const changesStatements = (type: number, bytes: Buffer): boolean =>
-  type === frontend.close ||
-  (type === frontend.parse && bytes[5] !== 0) ||
-  /deallocate/i.test(bytes.toString('latin1', 5, 250))
-
-/** Waits at its node for all that was committed anywhere, and gives the level back. */
-const catchUp = (level: string | undefined): readonly string[] => [
-  "SET allwrite.consistency TO 'cluster'",
-  'SELECT 1',
-  level === undefined ? 'RESET allwrite.consistency' : `SET allwrite.consistency TO '${level.replaceAll("'", "''")}'`,
-]

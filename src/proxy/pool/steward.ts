@@ -8,10 +8,13 @@ import { AllwriteError } from '../../core/errors.ts'
 import type { RoleRecord } from '../../login/authenticate.ts'
 import type { EndpointRoutes } from '../contract.ts'
 import { loginAtNode } from './node-login.ts'
-import { ConnectionLost, ServerConnection, type HiddenAnswer } from './server-connection.ts'
+import type { HiddenAnswer } from './answers.ts'
+import { ConnectionLost, ServerConnection } from './server-connection.ts'
 
 /** How long a question may take before another node is asked, ms; then the node is passed over for this question. */
 const answerMsMax = 2_000
+/** Rows of connections that are over are removed together, after so long, ms: well behind the last question for them. */
+const forgetMs = 30_000
 /** Between two tries while no node can be asked, ms. */
 const retryMs = 50
 
@@ -27,6 +30,8 @@ export class Steward {
   readonly #options: StewardOptions
   #connection: Promise<ServerConnection> | undefined
   #closed = false
+  readonly #forgotten: string[] = []
+  #forgetting: NodeJS.Timeout | undefined
 
   constructor(options: StewardOptions) {
     this.#options = options
@@ -67,8 +72,22 @@ export class Steward {
     }
   }
 
+  /** Nobody will ask for a connection's outcome any more. */
+  forget(connectionId: string): void {
+    this.#forgotten.push(connectionId)
+    this.#forgetting ??= setTimeout(() => void this.#forget(), forgetMs).unref()
+  }
+
+  async #forget(): Promise<void> {
+    this.#forgetting = undefined
+    const ids = this.#forgotten.splice(0)
+    // What is not removed is some bytes that nobody misses.
+    await this.#ask(`SELECT allwrite.forget_connections('{${ids.join(',')}}')`, answerMsMax).catch(() => undefined)
+  }
+
   close(): void {
     this.#closed = true
+    clearTimeout(this.#forgetting)
     this.#drop()
   }
 
@@ -80,6 +99,7 @@ export class Steward {
       try {
         this.#connection ??= this.#open()
         const connection = await this.#connection
+        if (connection.lost) throw new ConnectionLost()
         const answer = await within(connection.ask(sql), answerMsMax)
         if (answer.error === undefined) return answer
         last = answer.error.message
@@ -105,7 +125,14 @@ export class Steward {
     ] as const
     try {
       const login = await loginAtNode(target, parameters, { kind: 'password', password })
-      const connection = new ServerConnection({ ...login, target, id: undefined, onClosed: () => this.#drop() })
+      const connection: ServerConnection = new ServerConnection({
+        ...login,
+        target,
+        id: undefined,
+        onClosed: () => undefined,
+      })
+      // Another node's connections must have been heard of, whatever this one has applied.
+      await connection.ask("SET allwrite.consistency TO 'cluster'")
       if (this.#closed) connection.destroy()
       return connection
     } catch (thrown) {
