@@ -189,6 +189,11 @@ export class Connections {
     node.freeCount++
   }
 
+  /** Closes the free connections of a kind that has no clients. */
+  closeFree(kind: Kind): void {
+    for (const node of this.#nodes.values()) for (const connection of node.free.get(kind) ?? []) connection.destroy()
+  }
+
   get counts(): readonly NodeCounts[] {
     return [...this.#nodes].map(([node, { open, freeCount, waiters }]) => ({
       node,

@@ -5,7 +5,7 @@
  * @module
  */
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { authenticate } from '../../login/authenticate.ts'
 import { closeChannel, openChannel, readOpening } from '../../login/login-channel.ts'
 import { errorResponse } from '../../wire/pgwire/errors.ts'
@@ -49,9 +49,11 @@ export class FakeNode {
   /** Texts that were run, of all sessions but those of the pool itself. */
   readonly texts: string[] = []
   script: Script = () => undefined
-  readonly #server = createServer((socket) => void this.#serve(socket))
+  #server = this.#newServer()
   readonly #sockets = new Set<Socket>()
   #serial = 0
+  /** 0 before it listens. */
+  port = 0
 
   constructor(number: number, cluster: FakeCluster) {
     this.number = number
@@ -59,12 +61,19 @@ export class FakeNode {
   }
 
   async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1')
+    this.#server.listen(this.port, '127.0.0.1')
     await once(this.#server, 'listening')
+    this.port = (this.#server.address() as AddressInfo).port
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port
+  /** After `kill`, at the same port. */
+  async restart(): Promise<void> {
+    this.#server = this.#newServer()
+    await this.listen()
+  }
+
+  #newServer(): Server {
+    return createServer((socket) => void this.#serve(socket))
   }
 
   /** As kill -9 of the agent: nothing more is said, nobody is let in. */
@@ -368,6 +377,10 @@ export async function fakeCluster(count: number) {
     },
     failed: ({ node: number }) => dead.add(number),
   }
+  const restart = async (number: number): Promise<void> => {
+    await node(number).restart()
+    dead.delete(number)
+  }
   const node = (number: number): FakeNode => {
     const found = nodes[number - 1]
     if (found === undefined) throw new Error(`there is no node ${number}`)
@@ -377,6 +390,7 @@ export async function fakeCluster(count: number) {
     cluster,
     node,
     routes,
+    restart,
     [Symbol.asyncDispose]: () => {
       for (const one of nodes) one.kill()
       return Promise.resolve()

@@ -10,6 +10,7 @@ import { authenticate } from '../../login/authenticate.ts'
 import { ClosedError } from '../../login/byte-reader.ts'
 import { closeChannel, openChannel, readOpening, type Channel } from '../../login/login-channel.ts'
 import type { TlsSource } from '../../login/tls.ts'
+import type { ErrorFields } from '../../wire/pgwire/errors.ts'
 import { hmac } from '../../wire/pgwire/scram.ts'
 import type { ScramKeys } from '../../wire/pgwire/scram.ts'
 import {
@@ -23,7 +24,7 @@ import type { EndpointRoutes, Target } from '../contract.ts'
 import { cancelAt, Cancels } from './cancels.ts'
 import { Connections, NoNode, type Kind, type NodeCounts } from './connections.ts'
 import { loginAtNode } from './node-login.ts'
-import { ServerConnection } from './server-connection.ts'
+import { ConnectionLost, ServerConnection } from './server-connection.ts'
 import type { SessionContext } from './session-context.ts'
 import { PooledSession } from './session.ts'
 import { checkedSettings, type PoolSettings } from './settings.ts'
@@ -69,6 +70,8 @@ const backlog = 1024
 const clientsMaxDefault = 20_000
 /** How long the cluster may take to tell what became of a connection's transactions, ms. */
 const outcomeMsMax = 10_000
+/** Ways in which clients have started that are remembered; beyond, those that nobody uses are forgotten. */
+const kindsMax = 1_000
 /** How often idle clients are looked for, ms. */
 const sweepMs = 1_000
 
@@ -264,8 +267,22 @@ class PoolListener implements Pool {
     if (options !== '') parameters.push(['options', options])
     const key = JSON.stringify([user, database, parameters])
     let kind = this.#kinds.get(key)
-    if (kind === undefined) this.#kinds.set(key, (kind = { user, database, parameters }))
+    if (kind === undefined) {
+      this.#kinds.set(key, (kind = { user, database, parameters }))
+      if (this.#kinds.size > kindsMax) this.#forgetKinds()
+    }
     return kind
+  }
+
+  /** Those that no client has at the moment. */
+  #forgetKinds(): void {
+    const used = new Set([...this.#sessions.keys()].map(({ kind }) => kind))
+    for (const [key, kind] of this.#kinds) {
+      if (used.has(kind)) continue
+      this.#kinds.delete(key)
+      this.#parameters.delete(kind)
+      this.#connections.closeFree(kind)
+    }
   }
 
   async #connect(target: Target, kind: Kind): Promise<ServerConnection> {
@@ -290,13 +307,18 @@ class PoolListener implements Pool {
       closeCounting()
       if (id !== undefined) this.#steward.forget(id)
     })
-    for (const sql of this.#firstStatements(id)) {
-      const { error } = await connection.ask(sql)
-      if (error === undefined) continue
+    try {
+      for (const sql of this.#firstStatements(id)) {
+        const { error } = await connection.ask(sql)
+        if (error) throw firstStatementError(error)
+      }
+      return connection
+    } catch (thrown) {
       connection.destroy()
-      throw new AllwriteError('postgres', error.message, { sqlState: error.sqlState })
+      if (thrown instanceof ConnectionLost)
+        throw new AllwriteError('unavailable', 'the connection was lost at once', { cause: thrown })
+      throw thrown
     }
-    return connection
   }
 
   #firstStatements(id: string | undefined): string[] {
@@ -308,6 +330,10 @@ class PoolListener implements Pool {
 
 /** What only the pool may tell a node. */
 const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection'])
+
+/** A conflict, or a node that is about to go: another try may do. */
+const firstStatementError = ({ sqlState, message }: ErrorFields): AllwriteError =>
+  new AllwriteError(/^(?:40|57P0)/.test(sqlState) ? 'unavailable' : 'postgres', message, { sqlState })
 
 const idleError = (): AllwriteError =>
   new AllwriteError('unavailable', 'terminating connection due to idle client timeout', { sqlState: '57P05' })

@@ -89,7 +89,8 @@ export function stateQuery(customNames: Iterable<string>): string {
       : `UNION ALL SELECT 's', c.name, pg_catalog.current_setting(c.name, true) FROM (VALUES ${custom.join(', ')}) AS c (name)
    WHERE pg_catalog.current_setting(c.name, true) IS NOT NULL `
   return `SELECT 's', s.name, pg_catalog.current_setting(s.name) FROM pg_catalog.pg_settings AS s
-   WHERE s.source = 'session' AND s.name NOT LIKE 'transaction%' AND s.name <> 'default_transaction_read_only'
+   WHERE s.source = 'session' AND s.name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable',
+     'default_transaction_read_only')
  ${customQuery}UNION ALL SELECT 'role', pg_catalog.current_setting('role'), session_user::pg_catalog.text
  UNION ALL SELECT 'p', 'temporary objects', NULL WHERE pg_catalog.pg_my_temp_schema() <> 0 AND
    (EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = pg_catalog.pg_my_temp_schema())

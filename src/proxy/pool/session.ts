@@ -170,8 +170,8 @@ export class PooledSession implements Borrower {
       if (this.comparison) this.comparison.ready = status
       return
     }
-    this.status = status
     if (status !== Status.idle) {
+      this.status = status
       this.#emitFrame(frame)
       this.unit?.delivered.settle()
       this.unit = undefined
@@ -370,6 +370,7 @@ export class PooledSession implements Borrower {
   /** The transaction has ended, and nothing has to be asked. */
   #over(server: ServerConnection): void {
     this.#emitFrame(readyFrame(Status.idle))
+    this.status = Status.idle
     this.closeTransaction()
     if (!this.pinned) {
       this.server = undefined
@@ -399,10 +400,9 @@ export class PooledSession implements Borrower {
         code,
       })
     } catch (thrown) {
-      if (!(thrown instanceof ConnectionLost)) throw thrown
-      // The answer to the client is true; what comes after it would be a guess.
-      this.#emitFrame(readyFrame(Status.idle))
-      throw new SessionEnd(errorFrame(stateLostError('it changed its state as its node was lost'), 'FATAL'))
+      // The client has not heard of the end: as if the transaction were still open.
+      if (thrown instanceof ConnectionLost) this.#ended = false
+      throw thrown
     }
     server.applied.clear()
     for (const [name, value] of state.settings) server.applied.set(name, value)

@@ -96,9 +96,9 @@ export class Steward {
     const giveUp = performance.now() + withinMs
     let last: unknown
     while (!this.#closed && performance.now() < giveUp) {
+      const current = (this.#connection ??= this.#open())
       try {
-        this.#connection ??= this.#open()
-        const connection = await this.#connection
+        const connection = await current
         if (connection.lost) throw new ConnectionLost()
         const answer = await within(connection.ask(sql), answerMsMax)
         if (answer.error === undefined) return answer
@@ -107,7 +107,8 @@ export class Steward {
         if (answer.error.sqlState !== '40001') break
       } catch (thrown) {
         last = thrown
-        this.#drop()
+        // Another question may have opened a new one already.
+        if (this.#connection === current) this.#drop()
         await new Promise((resolve) => setTimeout(resolve, retryMs))
       }
     }
