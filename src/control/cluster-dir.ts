@@ -4,6 +4,7 @@
  *     DIR/cluster.json   members, ports (version 2)    DIR/secret      passwords, 0600, made once
  *     DIR/template/      initdb's result               DIR/journal/    the journal's segments
  *     DIR/n1/ …          agent.json, logs, pgdata/     DIR/run/        who runs now, for a successor
+ *     DIR/pg_hba.conf, DIR/root.crt   the user's, if any: who may come in, and whose certificates are good
  *     DIR/removed/       folders of nodes that were removed for good: never read again, the user's to delete
  *
  * A node's number is given out once: its records in the journal, and its transaction ids in the data of others, bear it for
@@ -73,6 +74,7 @@ export const pathsOf = (dir: string) => ({
   journal: join(dir, 'journal'),
   run: join(dir, 'run'),
   removed: join(dir, 'removed'),
+  hba: join(dir, 'pg_hba.conf'),
   node: (node: number) => join(dir, `n${node}`),
   pgData: (node: number) => join(dir, `n${node}`, 'pgdata'),
 })

@@ -3,7 +3,7 @@ import test from 'node:test'
 import * as fc from 'fast-check'
 import { decodeEntry, encodeEntry, recordByteLength } from './entry.ts'
 import { AllwriteError, InvariantError } from './errors.ts'
-import { incarnation, nodeId, position, xid } from './ids.ts'
+import { databaseId, incarnation, nodeId, position, xid } from './ids.ts'
 import type { Position } from './ids.ts'
 import type { AppendId, Entry, GroupEntry, WritesetRecord } from './writeset.ts'
 
@@ -44,14 +44,17 @@ const entry: fc.Arbitrary<Entry> = fc.oneof(
       fc.integer({ min: 1, max: 5 }).chain((tables) => fc.uint8Array({ minLength: 8 * tables, maxLength: 8 * tables })),
     )
     .map((scope) => ({ ...id, kind: 'hold' as const, scope })),
-  fc.array(record, { minLength: 1, maxLength: 6 }).map((records) => {
-    const alone = records.length === 1
-    return {
-      ...id,
-      kind: 'group' as const,
-      records: alone ? records : records.map((r) => ({ ...r, schemaChange: false })),
-    }
-  }),
+  fc
+    .tuple(fc.array(record, { minLength: 1, maxLength: 6 }), fc.option(fc.integer({ min: 1, max: 0xffff_ffff })))
+    .map(([records, database]) => {
+      const alone = records.length === 1
+      return {
+        ...id,
+        kind: 'group' as const,
+        ...(database === null ? {} : { database: databaseId(database) }),
+        records: alone ? records : records.map((r) => ({ ...r, schemaChange: false })),
+      }
+    }),
 )
 
 /** The payload somewhere inside a larger buffer, as a journal driver hands it out. */
@@ -69,7 +72,7 @@ test('every entry comes back as it was', () => {
       if (original.kind === 'group') {
         assert.equal(
           payload.length,
-          original.records.reduce((sum, r) => sum + recordByteLength(r), 6),
+          original.records.reduce((sum, r) => sum + recordByteLength(r), original.database === undefined ? 6 : 10),
         )
       }
     }),

@@ -2,8 +2,9 @@
  * The bytes of a journal entry, big-endian. The journal stores the {@link AppendId} beside them, so they don't repeat it.
  *
  * ```text
- * u8 version = 1, u8 kind: 1 fence | 2 chunk | 3 group | 4 hold
+ * u8 version = 1, u8 kind: 1 fence | 2 chunk | 3 group | 4 hold | 5 group of another database than the first
  * chunk:  u32 transaction, u32 index, u32 length, bytes
+ * group of another database: u32 its OID, not 0; then as
  * group:  u32 records, then for each
  *   u64 xid, u48 early, u48 late, u8 flags: 1 schemaChange | 2 chunked, u32 keys, 9 bytes per key, then
  *   inline:  u32 length, bytes
@@ -17,15 +18,15 @@
  * @module
  */
 import { AllwriteError, assert } from './errors.ts'
-import { position, xid } from './ids.ts'
-import type { Position } from './ids.ts'
+import { databaseId, firstDatabase, position, xid } from './ids.ts'
+import type { DatabaseId, Position } from './ids.ts'
 import { hashBytes, keyBytes } from './writeset.ts'
 import type { AppendId, ChunkedChanges, Entry, HoldScope, InlineChanges, WritesetRecord } from './writeset.ts'
 
 /** First byte of every payload. A reader of another version must not guess. */
 export const entryVersion = 1
 
-const kinds = { fence: 1, chunk: 2, group: 3, hold: 4 } as const
+const kinds = { fence: 1, chunk: 2, group: 3, hold: 4, groupElsewhere: 5 } as const
 const scopes = { none: 0, all: 1, tables: 2 } as const
 const schemaChangeFlag = 1
 const chunkedFlag = 2
@@ -48,18 +49,24 @@ export const recordByteLength = (record: WritesetRecord): number =>
   record.keys.length +
   (record.changes.kind === 'inline' ? 4 + record.changes.bytes.length : chunkedBytes)
 
+/** The database that an entry's records belong to. */
+export const databaseOf = (entry: Entry): DatabaseId =>
+  (entry.kind === 'group' ? entry.database : undefined) ?? firstDatabase
+
 /** The payload of an entry. A malformed entry is a bug of the caller's (asserted): it must never become durable. */
 export const encodeEntry = (entry: Entry): Uint8Array => {
   const bytes = new Uint8Array(entryByteLength(entry))
   const out: Cursor = { bytes, view: new DataView(bytes.buffer), at: 2 }
   bytes[0] = entryVersion
-  bytes[1] = kinds[entry.kind]
+  const database = databaseOf(entry)
+  bytes[1] = database === firstDatabase ? kinds[entry.kind] : kinds.groupElsewhere
   if (entry.kind === 'chunk') {
     putU32(out, entry.transaction)
     putU32(out, entry.index)
     putBlock(out, entry.bytes)
   } else if (entry.kind === 'group') {
     assert(entry.records.length > 0, 'a group holds at least one record')
+    if (database !== firstDatabase) putU32(out, database)
     putU32(out, entry.records.length)
     assert(entry.records.filter(({ notifies }) => notifies).length <= 1, 'one record of a group notifies at most')
     for (const record of entry.records) {
@@ -94,6 +101,11 @@ export const decodeEntry = (id: AppendId, payload: Uint8Array): Entry => {
       }
       case kinds.group:
         return { kind: 'group', node, incarnation, number, records: takeRecords(input) }
+      case kinds.groupElsewhere: {
+        const database = takeU32(input)
+        if (database === firstDatabase) throw corrupt(input, 'it names no other database')
+        return { kind: 'group', node, incarnation, number, database: databaseId(database), records: takeRecords(input) }
+      }
       case kinds.hold:
         return { kind: 'hold', node, incarnation, number, scope: takeScope(input) }
       default:
@@ -108,7 +120,8 @@ const entryByteLength = (entry: Entry): number => {
   if (entry.kind === 'fence') return 2
   if (entry.kind === 'chunk') return 2 + 4 + 4 + 4 + entry.bytes.length
   if (entry.kind === 'hold') return 2 + 1 + (typeof entry.scope === 'string' ? 0 : 4 + entry.scope.length)
-  return entry.records.reduce((sum, record) => sum + recordByteLength(record), 2 + 4)
+  const head = databaseOf(entry) === firstDatabase ? 2 + 4 : 2 + 4 + 4
+  return entry.records.reduce((sum, record) => sum + recordByteLength(record), head)
 }
 
 interface Cursor {

@@ -19,6 +19,12 @@ export type NodeId = Branded<number, 'NodeId'>
 /** How often a node's agent has started: 1, 2, …; every append names it, and a newer one voids the older (RULES 1). */
 export type Incarnation = Branded<number, 'Incarnation'>
 
+/**
+ * A database of the cluster: 0 for the first, which every cluster has; else the OID that `CREATE DATABASE … OID` gave it, the same at
+ * every node (ADR 30). Renames don't change it, and it is never used again.
+ */
+export type DatabaseId = Branded<number, 'DatabaseId'>
+
 /** A PostgreSQL 64-bit transaction id (`xid8`): epoch in the upper half. */
 export type Xid = Branded<bigint, 'Xid'>
 
@@ -39,6 +45,14 @@ export const incarnation = (value: number): Incarnation => {
   if (!Number.isInteger(value) || value < 1 || value > 0xffff_ffff) throw new RangeError(`not an incarnation: ${value}`)
   return value as Incarnation
 }
+
+export const databaseId = (value: number): DatabaseId => {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw new RangeError(`not a database: ${value}`)
+  return value as DatabaseId
+}
+
+/** The database that every cluster has: it is never dropped, renamed, or a template. */
+export const firstDatabase = databaseId(0)
 
 export const xid = (value: bigint): Xid => value as Xid
 export const lsn = (value: bigint): Lsn => value as Lsn

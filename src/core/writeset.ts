@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Incarnation, NodeId, Position, Xid } from './ids.ts'
+import type { DatabaseId, Incarnation, NodeId, Position, Xid } from './ids.ts'
 
 /** Who appended an entry, and which of its appends this is (RULES 1). `number` counts from 0, the fence, without gaps. */
 export interface AppendId {
@@ -32,6 +32,11 @@ export interface ChunkEntry extends AppendId {
 
 export interface GroupEntry extends AppendId {
   readonly kind: 'group'
+  /**
+   * Whose transactions these are: all of one database, since others apply them in one transaction, and its commit says that they have
+   * the whole entry. Absent: the first database's.
+   */
+  readonly database?: DatabaseId
   readonly records: readonly WritesetRecord[]
 }
 

@@ -31,24 +31,30 @@ export interface RoleRecord {
   /** rolpassword as stored; null: none. */
   readonly verifier: string | null
   readonly canLogin: boolean
-  readonly validUntil: Date | null
+  /** rolvaliduntil has passed. */
+  readonly expired: boolean
   /** rolconnlimit; -1: none. Enforced by the local server itself, which counts its own backends. */
   readonly connectionLimit: number
   readonly superuser: boolean
+  /** Names of the roles that it is a member of, directly or not. */
+  readonly memberOf: readonly string[]
 }
 
 /** The role of that exact name; undefined if there is none. Rejects when it can't be told: the client gets 57P03. */
 export type LookupRole = (name: string) => Promise<RoleRecord | undefined>
 
 export interface AuthenticationContext {
-  readonly lookupRole: LookupRole
+  /** Undefined: there is none of that name. */
+  readonly role: RoleRecord | undefined
+  /** A rule asks for a certificate in the role's name, and the client's is another: told as a wrong password is, as PostgreSQL does. */
+  readonly wrongCertificate: boolean
   /** The same on all nodes of a cluster: salts of roles that don't exist come from it. */
   readonly mockSecret: Buffer
 }
 
 /**
  * The SCRAM exchange, to AuthenticationOk and the check that PostgreSQL makes after it.
- * @throws AllwriteError 28P01, 28000, 08P01, 57P03; ClosedError when the client left
+ * @throws AllwriteError 28P01, 28000, 08P01; ClosedError when the client left
  */
 export const authenticate = async (
   channel: Channel,
@@ -56,12 +62,10 @@ export const authenticate = async (
   context: AuthenticationContext,
 ): Promise<ScramKeys> => {
   const { socket, endPointHash } = channel
-  const role = await context.lookupRole(user).catch((cause: unknown) => {
-    throw new AllwriteError('unavailable', 'the role could not be looked up', { cause })
-  })
-  const expired = role?.validUntil !== null && role?.validUntil !== undefined && role.validUntil.getTime() < Date.now()
+  const { role } = context
   const verifier =
-    (!expired && role?.verifier ? parseVerifier(role.verifier) : undefined) ?? mockVerifier(context.mockSecret, user)
+    (role?.expired === false && role.verifier ? parseVerifier(role.verifier) : undefined) ??
+    mockVerifier(context.mockSecret, user)
 
   const mechanisms = endPointHash ? [scramPlusMechanism, scramMechanism] : [scramMechanism]
   socket.write(authenticationSasl(mechanisms))
@@ -77,7 +81,7 @@ export const authenticate = async (
   const first = scramServerFirst({ verifier, mechanism, endPointHash, nonce: randomBytes(nonceBytes) }, clientFirst)
   socket.write(authenticationSaslContinue(first.message))
   const result = scramServerFinal(first.state, await readSasl(channel))
-  if (!result.ok)
+  if (!result.ok || context.wrongCertificate)
     throw new AllwriteError('protocol', `password authentication failed for user "${user}"`, { sqlState: '28P01' })
   socket.write(Buffer.concat([authenticationSaslFinal(result.serverFinal), authenticationOk()]))
   if (!role?.canLogin)

@@ -12,7 +12,7 @@ import type { StartPacket, StartupMessage } from '../wire/pgwire/startup.ts'
 import { createByteReader } from './byte-reader.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { alpnName, startTls } from './tls.ts'
-import type { TlsSource } from './tls.ts'
+import type { ClientCertificate, TlsSource } from './tls.ts'
 
 /** How long a refused client may take to read why, and to close its side. */
 const refusalMsMax = 1_000
@@ -25,6 +25,8 @@ export interface Channel {
   secure: boolean
   /** With TLS on: the hash for channel binding, if the certificate has one. */
   endPointHash: Buffer | undefined
+  /** With TLS on and a CA for clients. */
+  clientCertificate: ClientCertificate
 }
 
 export const openChannel = (socket: Socket): Channel => ({
@@ -32,6 +34,7 @@ export const openChannel = (socket: Socket): Channel => ({
   reader: createByteReader(socket),
   secure: false,
   endPointHash: undefined,
+  clientCertificate: { state: 'unchecked' },
 })
 
 export type Opening =
@@ -108,10 +111,11 @@ const refuseEarlyBytes = (channel: Channel, what: string): void => {
 
 const secure = async (channel: Channel, tls: TlsSource): Promise<TLSSocket> => {
   const identity = await tls()
-  const secured = await startTls(channel.socket, identity)
+  const { secured, clientCertificate } = await startTls(channel.socket, identity)
   channel.socket = secured
   channel.reader = createByteReader(secured)
   channel.secure = true
   channel.endPointHash = identity.endPointHash
+  channel.clientCertificate = clientCertificate
   return secured
 }

@@ -9,7 +9,7 @@ import { readFile, stat } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { TLSSocket, createSecureContext } from 'node:tls'
 import type { SecureContext } from 'node:tls'
-import { AllwriteError } from '../core/errors.ts'
+import { AllwriteError, assert } from '../core/errors.ts'
 import { ClosedError } from './byte-reader.ts'
 
 /** The ALPN name that PostgreSQL registered; direct TLS must ask for it (ALPACA attacks). */
@@ -19,12 +19,20 @@ export interface TlsFiles {
   /** PEM: the certificate, then its chain. */
   readonly certFile: string
   readonly keyFile: string
+  /** PEM: who signs clients' certificates; they are asked for where the file exists. */
+  readonly caFile?: string
 }
+
+/** What a client showed: nothing was asked for, it showed none, or one that our CA signed. */
+export type ClientCertificate =
+  { readonly state: 'unchecked' | 'none' } | { readonly state: 'verified'; readonly commonName: string | undefined }
 
 export interface TlsIdentity {
   readonly context: SecureContext
   /** tls-server-end-point (RFC 5929); undefined where the certificate's signature names no hash (Ed25519). */
   readonly endPointHash: Buffer | undefined
+  /** Clients are asked for a certificate. */
+  readonly asksClients: boolean
 }
 
 /** Gives the identity to use now. */
@@ -37,8 +45,8 @@ export type TlsSource = () => Promise<TlsIdentity>
  */
 export const openTlsSource = async (files: TlsFiles, onReloadError: (error: Error) => void): Promise<TlsSource> => {
   const stampNow = async (): Promise<string> => {
-    const found = await Promise.all([stat(files.certFile), stat(files.keyFile)])
-    return found.map((file) => `${file.mtimeMs}/${file.size}/${file.ino}`).join(' ')
+    const found = await Promise.all([stat(files.certFile), stat(files.keyFile), caOf(files, (path) => stat(path))])
+    return found.map((file) => (file ? `${file.mtimeMs}/${file.size}/${file.ino}` : '-')).join(' ')
   }
   // The stamp is taken before reading: a change in between shows up as one more reload, never as a missed one.
   let stamp = ''
@@ -66,20 +74,46 @@ export const openTlsSource = async (files: TlsFiles, onReloadError: (error: Erro
   }
 }
 
+/** OpenSSL wants one where clients show certificates, to take sessions up again. */
+const sessionIdContext = 'allwrite'
+
 const loadIdentity = async (files: TlsFiles): Promise<TlsIdentity> => {
-  const [cert, key] = await Promise.all([readFile(files.certFile), readFile(files.keyFile)])
-  const context = createSecureContext({ cert, key, minVersion: 'TLSv1.2' })
-  return { context, endPointHash: endPointHash(new X509Certificate(cert).raw) }
+  const [cert, key, ca] = await Promise.all([
+    readFile(files.certFile),
+    readFile(files.keyFile),
+    caOf(files, (path) => readFile(path)),
+  ])
+  const context = createSecureContext({
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca, sessionIdContext }),
+  })
+  return { context, endPointHash: endPointHash(new X509Certificate(cert).raw), asksClients: ca !== undefined }
+}
+
+/** Undefined where there is no CA for clients: the file may be absent. */
+const caOf = async <T>({ caFile }: TlsFiles, use: (path: string) => Promise<T>): Promise<T | undefined> => {
+  if (caFile === undefined) return undefined
+  try {
+    return await use(caFile)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /**
  * Makes the accepted `socket` a TLS server's. Bytes already read from it must have been put back (`unshift`).
- * @throws ClosedError when the handshake fails: there is nobody to tell
+ * @throws ClosedError when the handshake fails, or the client's certificate is none of our CA's: there is nobody to tell
  */
-export const startTls = (socket: Socket, identity: TlsIdentity): Promise<TLSSocket> =>
+export const startTls = (socket: Socket, identity: TlsIdentity): Promise<Secured> =>
   new Promise((resolve, reject) => {
     const secured = new TLSSocket(socket, {
       isServer: true,
+      requestCert: identity.asksClients,
+      // Without a certificate the handshake goes on: the rules say whether one is needed. A bad one is looked for below.
+      rejectUnauthorized: false,
       secureContext: identity.context,
       ALPNProtocols: [alpnName],
     })
@@ -92,10 +126,40 @@ export const startTls = (socket: Socket, identity: TlsIdentity): Promise<TLSSock
     socket.on('error', () => secured.destroy())
     socket.on('close', () => secured.destroy())
     secured.once('secure', () => {
+      const clientCertificate = shownBy(secured, identity)
+      if (clientCertificate === undefined) {
+        secured.destroy()
+        return
+      }
       secured.off('error', onClose).off('close', onClose)
-      resolve(secured)
+      resolve({ secured, clientCertificate })
     })
   })
+
+export interface Secured {
+  readonly secured: TLSSocket
+  readonly clientCertificate: ClientCertificate
+}
+
+/** Undefined: a certificate that is not valid. */
+const shownBy = (secured: TLSSocket, identity: TlsIdentity): ClientCertificate | undefined => {
+  if (!identity.asksClients) return { state: 'unchecked' }
+  const shown = secured.getPeerCertificate()
+  // Node gives an empty object for none.
+  if (Object.keys(shown).length === 0) return { state: 'none' }
+  if (verifyErrorOf(secured) !== null) return undefined
+  // Several common names come as an array: whose certificate it is can't be told then.
+  const commonName: unknown = shown.subject.CN
+  return { state: 'verified', commonName: typeof commonName === 'string' ? commonName : undefined }
+}
+
+/** What tls.Server reads to set `authorized`; sockets made by hand have to ask. Fails closed where Node no longer has it. */
+const verifyErrorOf = (secured: TLSSocket): unknown => {
+  const handle: unknown = Reflect.get(secured, '_handle')
+  const verifyError: unknown = typeof handle === 'object' && handle !== null && Reflect.get(handle, 'verifyError')
+  assert(typeof verifyError === 'function', "Node tells whether a client's certificate is valid")
+  return Reflect.apply(verifyError, handle, []) ?? null
+}
 
 /** The hash that tls-server-end-point takes: the one of the certificate's signature, SHA-256 instead of MD5 and SHA-1. */
 export const endPointHash = (der: Buffer): Buffer | undefined => {

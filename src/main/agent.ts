@@ -6,7 +6,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pino from 'pino'
 import { readAgentConfig, type AgentConfig } from '../control/agent-config.ts'
 import { parseStopMessage, statusEveryMs, type ChildMessage } from '../control/ipc.ts'
@@ -42,6 +42,7 @@ const run = async (): Promise<void> => {
   const path = process.argv[2]
   if (path === undefined) throw new AllwriteError('configuration', 'usage: agent CONFIG.json')
   const config = readAgentConfig(path)
+  const clusterDir = dirname(config.nodeDir)
   const logFile = pino.destination({
     dest: join(config.nodeDir, 'agent.log'),
     mkdir: true,
@@ -101,6 +102,13 @@ const run = async (): Promise<void> => {
     if (message) onStop(message.drainMs)
   })
 
+  process.on('SIGHUP', () => {
+    sessions?.reload().then(
+      () => log.info({}, 'pg_hba.conf reloaded'),
+      (error: unknown) => log.error({ err: error }, 'pg_hba.conf was not reloaded'),
+    )
+  })
+
   const status = (): void => {
     const now: NodeStatus | undefined = running?.status()
     say({
@@ -155,7 +163,8 @@ const run = async (): Promise<void> => {
     tls:
       config.tlsCert === null || config.tlsKey === null
         ? undefined
-        : { certFile: config.tlsCert, keyFile: config.tlsKey },
+        : { certFile: config.tlsCert, keyFile: config.tlsKey, caFile: join(clusterDir, 'root.crt') },
+    hbaFile: join(clusterDir, 'pg_hba.conf'),
     log,
     now: () => performance.now(),
     onFatal: fail,

@@ -1,11 +1,11 @@
 /**
- * The node as its sessions see it (session/contract.ts), put together from its parts.
+ * The node as the sessions of all its databases see it (session/contract.ts), put together from its parts; what is a database's is in
+ * database-sessions.ts.
  *
  * @module
  */
 import { timeLimit } from '../journal/cancel.ts'
 import type { Journal } from '../journal/contract.ts'
-import type { Capture } from './capture/capture.ts'
 import type { NodeLog } from './told.ts'
 import type { Executor } from './order/executor.ts'
 import type { OrderTracker } from './order/order-tracker.ts'
@@ -14,8 +14,6 @@ import { processActivity } from '../postgres/index.ts'
 import { createPauseWatch } from './pause-watch.ts'
 import { createServerWatch, silentMs, type Probe, type ServerWatch } from './server-watch.ts'
 import type { NodeGate } from './session/contract.ts'
-import type { Submissions } from './submissions.ts'
-import type { TurnTaking } from './turns.ts'
 
 /** After a pause, until the journal is asked again how far it has gone, ms. */
 const catchUpMsMax = 5_000
@@ -23,9 +21,6 @@ const catchUpMsMax = 5_000
 export interface GateOptions {
   readonly tracker: OrderTracker
   readonly executor: Executor
-  readonly capture: Capture
-  readonly submissions: Submissions
-  readonly turns: TurnTaking
   readonly journal: Journal
   readonly isServing: () => boolean
   readonly probes: readonly Probe[]
@@ -33,7 +28,10 @@ export interface GateOptions {
   readonly log: NodeLog
 }
 
-export interface Gate extends NodeGate {
+export interface Gate extends Pick<
+  NodeGate,
+  'applied' | 'committing' | 'whenApplied' | 'catchUp' | 'paused' | 'serving'
+> {
   readonly serverWatch: ServerWatch
   /** Sets what is done when the server has been silent for so long that its sessions are given up. */
   onHung(listener: () => void): void
@@ -41,7 +39,7 @@ export interface Gate extends NodeGate {
 }
 
 export const createGate = (options: GateOptions): Gate => {
-  const { tracker, executor, capture, submissions, closing, log } = options
+  const { tracker, executor, closing, log } = options
   const readTail = createTailReader(options.journal)
   // In this order: what is committed while the server does not answer counts too.
   const catchUp = async (signal: AbortSignal): Promise<void> => {
@@ -81,12 +79,6 @@ export const createGate = (options: GateOptions): Gate => {
     get paused() {
       return pauseWatch.paused || serverWatch.silentMs >= silentMs
     },
-    walPassed: () => capture.passed,
-    captureNonce: () => capture.nonce(),
-    discardNonce: (nonce) => capture.discard(nonce),
-    submit: (submission) => submissions.submit(submission),
-    takeTurn: (tables, signal) => options.turns.take(tables, signal),
-    register: (participant) => submissions.register(participant),
     get serving() {
       // A login would wait for the server as well.
       return options.isServing() && serverWatch.silentMs < silentMs

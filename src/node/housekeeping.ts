@@ -9,7 +9,6 @@
 import { windowDefault } from '../core/certifier.ts'
 import { position as toPosition, type NodeId, type Position } from '../core/ids.ts'
 import type { Journal } from '../journal/contract.ts'
-import type { Publisher } from './apply/publisher.ts'
 import type { Inspector } from './inspector.ts'
 import type { NodeLog } from './told.ts'
 import type { ChunkTracker } from './order/chunk-tracker.ts'
@@ -35,7 +34,8 @@ export interface HousekeepingOptions {
   readonly chunks: ChunkTracker
   readonly executor: Executor
   readonly inspector: Inspector
-  readonly publisher: Pick<Publisher, 'connected'>
+  /** False while an apply worker should be there and is not. */
+  readonly connected: () => boolean
   /** Monotonic, ms. */
   readonly now: () => number
   /** The apply worker is not started again by its server. */
@@ -49,13 +49,13 @@ export interface HousekeepingOptions {
 
 /** Runs until closed. */
 export const startHousekeeping = async (options: HousekeepingOptions): Promise<{ close(): void }> => {
-  const { node, journal, tracker, chunks, executor, inspector, publisher, now, log } = options
+  const { node, journal, tracker, chunks, executor, inspector, now, log } = options
   const conflictsBefore = await inspector.applyConflicts()
 
   let connectedAt = now()
 
   const round = async (): Promise<void> => {
-    if (publisher.connected) connectedAt = now()
+    if (options.connected()) connectedAt = now()
     else if (now() - connectedAt > workerAwayMsMax) options.onWorkerAway()
     const originAt = await options.origin()
     const needed = Math.min(originAt - windowDefault, (chunks.oldest() ?? originAt) - 1)

@@ -11,8 +11,10 @@ import type { Xid } from '../core/ids.ts'
 export interface Inspector {
   blockersOf(pids: readonly number[]): Promise<readonly number[]>
   waitedFor(pids: readonly number[]): Promise<WaitedFor | undefined>
-  /** The apply worker's backend. */
-  workerPid(): Promise<number | undefined>
+  /** The backend of a database's apply worker. @param oid the database's */
+  workerPid(oid: number): Promise<number | undefined>
+  /** Processes of the server that are connected to a database, clients' and the agent's; not autovacuum's. */
+  connected(oid: number): Promise<readonly number[]>
   committed(xid: Xid): Promise<boolean>
   /** Is this backend still in that transaction, its locks held? */
   stillOpen(backendPid: number, xid: bigint): Promise<boolean>
@@ -58,11 +60,21 @@ export const createInspector = async (query: Query): Promise<Inspector> => {
       }
       return undefined
     },
-    async workerPid() {
+    async workerPid(oid) {
       const rows = await query(
-        `SELECT pid::text AS pid FROM pg_stat_activity WHERE backend_type = 'logical replication apply worker' LIMIT 1`,
+        `SELECT pid::text AS pid FROM pg_stat_activity
+          WHERE backend_type = 'logical replication apply worker' AND datid = $1 LIMIT 1`,
+        [oid],
       )
       return rows[0]?.['pid'] == null ? undefined : Number(rows[0]['pid'])
+    },
+    async connected(oid) {
+      const rows = await query(
+        `SELECT pid::text AS pid FROM pg_stat_activity
+          WHERE datid = $1 AND backend_type NOT IN ('autovacuum worker', 'parallel worker')`,
+        [oid],
+      )
+      return rows.map((row) => Number(row['pid']))
     },
     committed: (xid) => transactionCommitted(query, xid),
     async stillOpen(backendPid, xid) {

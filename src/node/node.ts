@@ -26,17 +26,9 @@ import {
 import type { WritesetRecord } from '../core/writeset.ts'
 import type { Journal } from '../journal/contract.ts'
 import { createBlockerWatch } from './apply/blockers.ts'
-import { bruteForced } from './apply/brute-forced.ts'
 import { heartbeatBatch } from './apply/heartbeat.ts'
-import { createPublisher, type ApplyBatch } from './apply/publisher.ts'
-import { createSqlApplier, isAboutData, sqlOriginName } from './apply/sql-applier.ts'
-import { startCapture, type Capture } from './capture/capture.ts'
-import { buildUnwritten, buildWriteset } from './capture/writeset.ts'
-import { statementOf } from './capture/statement-row.ts'
-import { statementsFor } from './catalog/ddl.ts'
 import { ensureOwned, serverIdentity } from '../postgres/index.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { createIndexBuilds, type IndexBuilds } from './index-builds.ts'
 import { createInspector } from './inspector.ts'
 import { adoptCopy } from './join/adopt.ts'
 import { createVoucher, verdictsFile, type Peer } from './join/donor.ts'
@@ -47,40 +39,24 @@ import { createChunkTracker, readChunksOf } from './order/chunk-tracker.ts'
 import { createGroupBuilder } from './order/group-builder.ts'
 import { runJudge } from './order/judge.ts'
 import { createOrderTracker } from './order/order-tracker.ts'
+import { parseNameForTurns } from './database-sessions.ts'
+import { openDatabases, type Databases } from './databases.ts'
 import { createGate, type Gate } from './gate.ts'
 import type { NodeLog, NodeStatus } from './told.ts'
 import { openVerdictLog } from './order/verdict-log.ts'
 import { discontinuity } from './recovery/continuation.ts'
 import { continueLineage } from './recovery/lineage.ts'
-import { originPosition, subscriptionOrigin } from './recovery/progress.ts'
 import { createRecordsHere } from './recovery/records-here.ts'
-import { createSchemaCache, type SchemaCache } from './schema-cache.ts'
-import { agentRole, captureSettings, queryOf, startServer, type LocalServer, type ServerOptions } from './server.ts'
-import { connectBackend } from './session/backend.ts'
-import {
-  createStatementClassifier,
-  loadParser,
-  nothingHarmless,
-  type StatementClassifier,
-} from './session/statement/index.ts'
-import { prepareDatabase } from './prepare-database.ts'
 import { createServerProbes } from './server-probes.ts'
-import { createSubmissions } from './submissions.ts'
+import { appRoleSql, publisherPortMin, queryOf, startServer, type LocalServer, type ServerOptions } from './server.ts'
+import { loadParser } from './session/statement/index.ts'
+import { originPosition } from './recovery/progress.ts'
 import { callLater, createTurnTaking } from './turns.ts'
 
-/** Names the publisher's socket, in libpq's way. */
-const publisherPort = 5433
-/** How long a transaction waits for the schema change that it has met, ms. Reading the catalog takes some 20. */
-const schemaSettledMsMax = 500
-/** Between two questions for the apply worker's pid, ms. */
-const findWorkerMs = 50
 /** An inconsistent node shows that it is one for this long before it ends, to be made anew, ms. */
 const inconsistentMs = 2_000
 /** Entries: a start that has more of them to apply is a joining, which nobody waits for. Some ten seconds' worth. */
 const farBehind = windowDefault
-/** Verdicts of statements, by text. */
-const classifierBytesMax = 16 * 1024 * 1024
-
 export interface NodeOptions {
   readonly node: NodeId
   /** The highest number of a node: new sequences leave a block for each up to it. */
@@ -110,9 +86,7 @@ export interface NodeOptions {
 export interface RunningNode {
   readonly gate: Gate
   readonly server: LocalServer
-  readonly classifier: StatementClassifier
-  readonly schema: SchemaCache
-  readonly builds: IndexBuilds
+  readonly databases: Databases
   readonly inspector: Awaited<ReturnType<typeof createInspector>>
   readonly status: () => NodeStatus
   /** Serves from now on: what must be there before the first session is. */
@@ -168,7 +142,10 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   // Spool files of a predecessor belong to transactions that died with it.
   for (const file of readdirSync(spoolDir)) rmSync(join(spoolDir, file))
   const publisherDir = `${runtimeDir}p`
-  const subscription = { publisherDir, publisherPort, publisherUser: name }
+  mkdirSync(publisherDir, { recursive: true, mode: 0o700 })
+  // The server's user is who connects, and nobody else.
+  ensureOwned(publisherDir, serverIdentity())
+  const subscription = { publisherDir, publisherPort: publisherPortMin, publisherUser: name }
   const serverOptions = {
     ...options.server,
     agentPassword: options.agentSecret,
@@ -184,12 +161,11 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
 
   const admin = await server.connect('control')
   const adminQuery = queryOf(admin)
-  await prepareDatabase(admin, { ...options, subscription })
+  await admin.query('SET default_transaction_read_only = off; SET session_replication_role = replica')
+  await admin.query(appRoleSql(options.appRole.name, options.appRole.verifier))
 
   // What this server holds. From here on its xids and origins are ours alone: no backend of a predecessor lives.
-  const origin = await subscriptionOrigin(adminQuery, 'allwrite')
-  assert(origin !== undefined, 'the subscription was just made')
-  const start = await originPosition(adminQuery, [origin, sqlOriginName])
+  const start = await originPosition(adminQuery)
   const tail = await journal.tail(closing.signal)
   const refusal = discontinuity(name, start, tail)
   if (refusal !== undefined) {
@@ -204,36 +180,11 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     () => toPosition(Math.max(0, tracker.applied - 2 * windowDefault)),
     options.server.fsync,
   )
-  const lineage = await continueLineage(adminQuery, { node, incarnation }, verdicts.remembered.fences, start)
   log.info({ position: start, journal: tail.last, incarnation }, 'server is up')
 
   await loadParser()
-  const classifier = createStatementClassifier({ harmless: nothingHarmless, cacheBytesMax: classifierBytesMax })
-  const schema = await createSchemaCache(adminQuery, classifier)
   const inspectorClient = await server.connect('inspector')
   const inspector = await createInspector(queryOf(inspectorClient))
-
-  const captureBackend = await connectBackend({
-    socketPath: server.socketPath,
-    user: agentRole,
-    database: options.server.database,
-    credentials: { kind: 'password', password: options.agentSecret },
-    settings: captureSettings,
-  })
-  const capture: Capture = await startCapture({
-    socket: captureBackend.socket,
-    slot: 'allwrite',
-    publication: 'allwrite',
-    spoolDir,
-    wallClock: options.wallClock,
-    onLost: fatal,
-    onTripwire: (what, xid) => inconsistent(what, { xid }),
-    onCommit: (transaction) => {
-      if (!transaction.sealed && transaction.rows > 0) {
-        inconsistent('a transaction with row changes committed uncaptured', { xid: transaction.xid })
-      }
-    },
-  })
 
   const groups = createGroupBuilder({
     journal,
@@ -249,143 +200,100 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     append: (scope) => groups.hold(scope),
     resume: () => groups.resume(),
     whenApplied: (position, signal) => tracker.whenApplied(position, signal),
-    tableHash: (table) => schema.tableHash(table),
+    tableHash(named) {
+      const { database, table } = parseNameForTurns(named)
+      return databases.all.find(({ id }) => id === database)?.schema.tableHash(table)
+    },
     now: options.now,
     after: callLater,
-    onReleased: (tables, ms) => log.info({ tables, ms: Math.round(ms) }, 'a schema change had its turn'),
+    onReleased: (tables, ms) =>
+      log.info(
+        { tables: tables.map((table) => parseNameForTurns(table).table), ms: Math.round(ms) },
+        'a schema change had its turn',
+      ),
   })
   const chunks = createChunkTracker()
-  const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const readChunks = (record: WritesetRecord) => {
     const home = here.homeOf(record)
     assert(home !== undefined, 'a large record was seen by the judge')
     const decode: Parameters<typeof readChunksOf>[3] = ({ id, payload }) => decodeEntry(id, payload.slice())
     return readChunksOf(journal, home, record, decode, closing.signal)
   }
-  let workerPid: number | undefined
-  let applierRuns = false
   const blockers = createBlockerWatch({
-    applyingPids: () => [builds.beginningPid ?? (applierRuns ? applier.backendPid : workerPid) ?? []].flat(),
+    applyingPids: () => databases.all.flatMap(({ applyingPids }) => applyingPids),
     blockersOf: (pids) => inspector.blockersOf(pids),
-    abortSession: (pid, waited) => submissions.abort(pid, bruteForced(executor.applying, waited, schema.keyNamesOf)),
+    abortSession: (pid, waited) => databases.abort(pid, waited),
     waitedFor: (pids) => inspector.waitedFor(pids),
     cancel: (pid) => inspector.cancel(pid),
     terminate: (pid) => inspector.terminate(pid),
     now: options.now,
     onError: (error) => log.warn({ err: error }, 'could not look for blockers'),
   })
-
   const onBusy = (busy: boolean): void => (busy ? blockers.begin() : blockers.end())
 
-  const applierClient = await server.connect('applier')
-  const applier = await createSqlApplier({
-    client: applierClient,
-    backendPid: Number((await queryOf(applierClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid']),
-    readChunks,
-    statementsFor,
-    settleSql: 'SELECT allwrite.settle()',
-    keyNamesOf: schema.keyNamesOf,
-    onRetry: (position, error) => log.warn({ err: error, position }, 'applied by SQL without what may refuse a row'),
-  })
-  const builds = createIndexBuilds({
-    query: adminQuery,
-    applier,
-    connect: () => server.connectSpare('indexes'),
-    onBusy,
-    log,
-  })
-
-  const applyBySql = async (position: Position, records: readonly WritesetRecord[]): Promise<void> => {
-    applierRuns = true
-    try {
-      await builds.ready(records)
-      await applier.apply(position, records)
-      builds.mend()
-    } catch (error) {
-      if (!isAboutData(error)) fatal(AllwriteError.from(error, 'postgres'))
-      else inconsistent(`position ${position} can't be applied: ${(error as Error).message}`, { err: error }, position)
-      // The order stands still here for good: nothing behind it may be applied.
-      await new Promise(() => undefined)
-    } finally {
-      applierRuns = false
-    }
-  }
-
-  const onPoison = (batch: ApplyBatch): void => {
-    log.warn({ position: batch.position }, 'the apply worker failed repeatedly: applying by SQL')
-    void applyBySql(batch.position, batch.records).then(() => publisher.skip(batch.position))
-  }
-
-  /** Without the worker's pid nobody who blocks it could be found: asked again until it is known. */
-  const findWorker = (): void => {
-    inspector.workerPid().then(
-      (pid) => {
-        workerPid = pid
-        if (pid === undefined && !closing.signal.aborted) setTimeout(findWorker, findWorkerMs)
-      },
-      (error: Error) => fatal(error),
-    )
-  }
-
-  const publisherSocket = join(publisherDir, `.s.PGSQL.${publisherPort}`)
-  const publisher = await createPublisher({
-    socketPath: publisherSocket,
-    user: name,
-    start,
-    wallClock: options.wallClock,
-    onApplied: (position) => executor.applied(position),
-    onConnected: findWorker,
-    onPoison,
-    onError: (error) => log.warn({ err: error }, 'the apply worker went away'),
-  })
-  ensureOwned(publisherSocket, serverIdentity())
+  let largeTransactions = 0
+  const databases = await openDatabases(
+    {
+      node,
+      nodes: options.nodes,
+      agentSecret: options.agentSecret,
+      server,
+      query: adminQuery,
+      publisherDir,
+      spoolDir,
+      inspector,
+      groups,
+      tracker,
+      turns,
+      transactionNumber: () => (largeTransactions += 1),
+      readChunks,
+      executor: () => executor,
+      gate: () => gate,
+      applied: () => tracker.applied,
+      onBusy,
+      inconsistent,
+      onFatal: fatal,
+      closing: closing.signal,
+      now: options.now,
+      wallClock: options.wallClock,
+      log,
+    },
+    { name: options.server.database, dataDir: options.server.dataDir },
+  )
+  const lineage = await continueLineage(adminQuery, { node, incarnation }, verdicts.remembered.fences, start)
+  await databases.first.sessions()
+  const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const executor = createExecutor({
     tracker,
-    publisher,
+    targetOf(database) {
+      const target = databases.targetOf(database)
+      if (target !== undefined) return target
+      // Its CREATE failed here alone: a copy of another node has it.
+      const what = `database ${database} of the journal is not at this node`
+      inconsistent(what, {})
+      throw new AllwriteError('internal', what)
+    },
     readChunks,
-    applyBySql,
     committedBefore: (record) => here.committedBefore(record),
     isOwnNode: ({ entry }) => here.isOurs(entry),
-    onSchemaChange: () => builds.begin().then(() => schema.reload()),
     heartbeatBatch: (position) => heartbeatBatch(node, position),
     onBusy,
-  })
-
-  let largeTransactions = 0
-  const submissions = createSubmissions({
-    capture,
-    groups,
-    applied: () => tracker.applied,
-    build: (transaction, dependencies) =>
-      buildWriteset(transaction, {
-        dependencies,
-        keys: schema.keys.begin({ schemaChange: transaction.statements }),
-        statementOf,
-        appendChunk: (number, index, bytes) => groups.chunk(number, index, bytes),
-        transactionNumber: () => (largeTransactions += 1),
-        pause: () => new Promise((resolve) => setImmediate(resolve)),
-      }),
-    buildUnwritten: (dependencies) => buildUnwritten(schema.keys.begin({ schemaChange: false }), dependencies),
-    describeKey: (record, dependencies, keyIndex) => schema.describe(record, dependencies, keyIndex),
-    schemaSettled: () =>
-      tracker
-        .whenApplied(toPosition(tracker.applied + 1), AbortSignal.timeout(schemaSettledMsMax))
-        .catch(() => undefined),
-    stillOpen: (pid, xid) => inspector.stillOpen(pid, xid),
   })
 
   const housekeeping = await startHousekeeping({
     node,
     journal,
-    origin: () => originPosition(adminQuery, [origin, sqlOriginName]),
+    origin: () => originPosition(adminQuery),
     tracker,
     chunks,
     executor,
     inspector,
-    publisher,
+    connected: () => databases.all.every(({ connected }) => connected),
     now: options.now,
     onWorkerAway: () => fatal(new AllwriteError('postgres', 'the server does not start its apply worker again')),
-    sweep: () => applier.sweep(),
+    async sweep() {
+      for (const { applier } of databases.all) await applier.sweep()
+    },
     onConflicts: (conflicts) => inconsistent('the apply worker met rows that differ', { conflicts }),
     log,
   })
@@ -427,30 +335,24 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       signal: closing.signal,
     }),
   )
-  await builds.begin(true)
+  await databases.resume()
   guarded(executor.run())
-  await admin.query('ALTER SUBSCRIPTION allwrite ENABLE')
+  await databases.first.enable()
   const fence = await fenced
   await tracker.whenApplied(fence, closing.signal)
-  await admin.query('SELECT allwrite.set_node($1, $2)', [node, options.nodes])
+  await databases.live()
   await voucher.begin(adminQuery)
   log.info({ position: fence }, 'caught up')
 
-  const gate = createGate({
+  const gate: Gate = createGate({
     tracker,
     executor,
-    capture,
-    submissions,
-    turns,
     journal,
     isServing: () => state === 'serving',
     probes: await createServerProbes({
       server,
       dataDir: options.server.dataDir,
-      capture,
-      capturePid: captureBackend.pid,
-      publisher,
-      workerPid: () => workerPid,
+      databases: () => databases.all,
       onFolderGone: () => fatal(new AllwriteError('unavailable', 'the data folder was removed')),
     }),
     closing: closing.signal,
@@ -461,9 +363,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   return {
     gate,
     server,
-    classifier,
-    schema,
-    builds,
+    databases,
     inspector,
     status: () => ({
       state: state === 'serving' && gate.paused ? 'catching_up' : state,
@@ -479,14 +379,12 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     async stop() {
       state = 'stopping'
       housekeeping.close()
-      builds.close()
       gate.close()
       blockers.close()
       turns.close()
       closing.abort()
       executor.close()
-      capture.close()
-      await publisher[Symbol.asyncDispose]()
+      await databases.end()
       verdicts.close()
       await server.postgres.stop('fast')
     },

@@ -5,6 +5,7 @@
  * @module
  */
 import type { HashWords } from '../core/hash.ts'
+import type { DatabaseId } from '../core/ids.ts'
 import { hashBytes, type WritesetRecord } from '../core/writeset.ts'
 import type { Relation as StreamRelation } from '../wire/pgoutput/messages.ts'
 import { MessageType, parseRelation, parseRowChange, parseTruncate } from '../wire/pgoutput/messages.ts'
@@ -58,7 +59,12 @@ const packedHash = (hash: HashWords): Uint8Array => {
 const deferrableSql = `SELECT EXISTS (
   SELECT FROM pg_constraint WHERE condeferrable UNION ALL SELECT FROM pg_trigger WHERE tgdeferrable)::text AS found`
 
-export const createSchemaCache = async (query: Query, classifier: StatementClassifier): Promise<SchemaCache> => {
+/** @param database the one that `query` asks */
+export const createSchemaCache = async (
+  query: Query,
+  classifier: StatementClassifier,
+  database: DatabaseId,
+): Promise<SchemaCache> => {
   const asArrays = async (sql: string): Promise<readonly (readonly (string | null)[])[]> =>
     (await query(sql)).map((row) => Object.values(row))
 
@@ -67,7 +73,7 @@ export const createSchemaCache = async (query: Query, classifier: StatementClass
     const harmless = await loadHarmlessContext(asArrays)
     const deferrable = (await query(deferrableSql))[0]?.['found'] === 'true'
     classifier.setContext(harmless)
-    return { relations, keys: createKeyExtractor(relations), deferrable }
+    return { relations, keys: createKeyExtractor(relations, database), deferrable }
   }
   let state = await load()
 
@@ -87,7 +93,7 @@ export const createSchemaCache = async (query: Query, classifier: StatementClass
     },
     tableHash(name) {
       const relation = state.relations.relations.find((one) => `${one.schema}.${one.name}` === name)
-      return relation === undefined ? undefined : packedHash(nameHash('table', relation.root))
+      return relation === undefined ? undefined : packedHash(nameHash(database, 'table', relation.root))
     },
     describe(record, dependencies, keyIndex) {
       const { changes } = record

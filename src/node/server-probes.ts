@@ -9,8 +9,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { probe as askPostmaster } from '../postgres/index.ts'
-import type { Capture } from './capture/capture.ts'
-import type { Publisher } from './apply/publisher.ts'
+import type { Database } from './database.ts'
 import { queryOf, type LocalServer } from './server.ts'
 import type { Probe } from './server-watch.ts'
 
@@ -27,23 +26,40 @@ const postmasterWithinMsMax = 2 ** 31 - 1
 export interface ServerProbesOptions {
   readonly server: LocalServer
   readonly dataDir: string
-  readonly capture: Capture
-  /** The process that streams to `capture`. */
-  readonly capturePid: number
-  readonly publisher: Publisher
-  readonly workerPid: () => number | undefined
+  /** Those that are open. */
+  readonly databases: () => readonly Pick<Database, 'ping' | 'workerPid' | 'openSessions'>[]
   /** The data folder was removed under the running server. */
   readonly onFolderGone: () => void
 }
 
 export const createServerProbes = async (options: ServerProbesOptions): Promise<readonly Probe[]> => {
-  const { server, capture, publisher } = options
+  const { server, databases } = options
   const query = queryOf(await server.connect('watch'))
   const backendPid = Number((await query('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid'])
   // Its server writes it first and removes it last.
   const pidFile = join(options.dataDir, 'postmaster.pid')
   const answered = (): boolean => true
   const lost = (): boolean => false
+  /** Who of several has not answered yet is the one that is silent. */
+  const all = (asked: () => readonly { readonly pid: number; readonly ping: () => Promise<void> }[]) => {
+    const silent = new Set<number>()
+    return {
+      pid: () => [...silent][0] ?? asked()[0]?.pid,
+      ask: async () => {
+        const parts = asked().map(async ({ pid, ping }) => {
+          silent.add(pid)
+          await ping().finally(() => silent.delete(pid))
+        })
+        return Promise.all(parts).then(answered, lost)
+      },
+    }
+  }
+  const captures = all(() =>
+    databases().flatMap(({ openSessions: opened }) =>
+      opened === undefined ? [] : { pid: opened.capturePid, ping: () => opened.capture.ping() },
+    ),
+  )
+  const workers = all(() => databases().flatMap(({ workerPid: pid, ping }) => (pid === undefined ? [] : { pid, ping })))
   return [
     {
       name: 'the postmaster',
@@ -66,15 +82,13 @@ export const createServerProbes = async (options: ServerProbesOptions): Promise<
       name: 'the capture stream',
       everyMs,
       busyWeight: busyWithClients,
-      pid: () => options.capturePid,
-      ask: () => capture.ping().then(answered, lost),
+      ...captures,
     },
     {
       name: 'the apply worker',
       everyMs,
       busyWeight: busyWithClients,
-      pid: () => (publisher.connected ? options.workerPid() : undefined),
-      ask: () => publisher.ping().then(answered, lost),
+      ...workers,
     },
   ]
 }

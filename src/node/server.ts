@@ -11,14 +11,19 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { AllwriteError } from '../core/errors.ts'
 import { copyDataDir, endLeftover, locateBinaries, startPostgres, type PostgresServer } from '../postgres/index.ts'
+import { databasesMax } from './catalog/sql/databases.ts'
 import type { Query } from './recovery/progress.ts'
 
 /** The agent's superuser role, its schema, publication, slot and subscription all bear this name. */
 export const agentRole = 'allwrite'
 /** Names the server's socket in its private folder. */
 const socketPort = 5432
-/** Server connections beyond client sessions: control, appliers, leases, replication, autovacuum's needs. */
+/** Server connections beyond client sessions: control, watch, indexes, donors, autovacuum's needs; and per database: */
 const spareConnections = 20
+/** Control, applier, leases, ranges; the capture's is a WAL sender. */
+const connectionsPerDatabase = 4
+/** Names the first database's publisher's socket, in libpq's way; the others' are above it. */
+export const publisherPortMin = 5433
 
 export interface ServerOptions {
   readonly pgBin: string | undefined
@@ -39,10 +44,13 @@ export interface ServerOptions {
 export interface LocalServer {
   readonly postgres: PostgresServer
   readonly socketPath: string
-  /** A new connection as the agent's role; a lost one is fatal for the agent. */
-  connect(name: string): Promise<pg.Client>
+  /**
+   * A new connection as the agent's role, to the first database if none is named; a lost one is fatal for the agent, or what `onLost`
+   * makes of it.
+   */
+  connect(name: string, database?: string, onLost?: () => void): Promise<pg.Client>
   /** One that may be lost: its queries fail then. */
-  connectSpare(name: string): Promise<pg.Client>
+  connectSpare(name: string, database?: string): Promise<pg.Client>
 }
 
 const settingsOf = (options: ServerOptions): Record<string, string> => ({
@@ -53,12 +61,13 @@ const settingsOf = (options: ServerOptions): Record<string, string> => ({
   full_page_writes: options.fsync ? 'on' : 'off',
   // The capture message's flush makes a transaction durable here; the journal makes it durable at all.
   synchronous_commit: 'off',
-  max_connections: String(options.sessionsMax + spareConnections),
-  max_wal_senders: '8',
-  max_replication_slots: '8',
-  max_active_replication_origins: '8',
-  max_logical_replication_workers: '4',
-  max_worker_processes: '16',
+  max_connections: String(options.sessionsMax + spareConnections + connectionsPerDatabase * databasesMax),
+  max_wal_senders: String(databasesMax + 8),
+  max_replication_slots: String(databasesMax + 8),
+  // A subscription's and the SQL applier's for each.
+  max_active_replication_origins: String(2 * databasesMax + 8),
+  max_logical_replication_workers: String(databasesMax + 4),
+  max_worker_processes: String(databasesMax + 16),
   // Prepared transactions commit by name, from anywhere: around the agent (RULES 4).
   max_prepared_transactions: '0',
   wal_retrieve_retry_interval: '100ms',
@@ -128,9 +137,9 @@ export const startServer = async (options: ServerOptions): Promise<LocalServer> 
     logFile: options.logFile,
     onExit: options.onExit,
   })
-  const connect = (name: string): Promise<pg.Client> => connectAsAgent({ ...options, name, onLost: options.onExit })
-  const connectSpare = (name: string): Promise<pg.Client> =>
-    connectAsAgent({ ...options, name, onLost: () => undefined })
+  const connect = (name: string, database = options.database, onLost = options.onExit): Promise<pg.Client> =>
+    connectAsAgent({ ...options, database, name, onLost })
+  const connectSpare = (name: string, database?: string): Promise<pg.Client> => connect(name, database, () => undefined)
   return { postgres, socketPath: socketPathIn(options.socketDir), connect, connectSpare }
 }
 
@@ -185,7 +194,7 @@ const pinned = {
   log_min_duration_statement: '-1',
 }
 
-/** Makes or repoints the subscription, disabled: it is enabled when the publisher listens. */
+/** Makes or repoints the database's subscription, disabled: it is enabled when the publisher listens. */
 export const prepareSubscription = async (client: pg.Client, options: SubscriptionOptions): Promise<void> => {
   const { rows } = await client.query<{ database: string }>('SELECT current_database() AS database')
   const database = rows[0]?.database
@@ -194,8 +203,15 @@ export const prepareSubscription = async (client: pg.Client, options: Subscripti
     await client.query(`ALTER ROLE ${agentRole} IN DATABASE ${pg.escapeIdentifier(database)} SET ${setting} = ${value}`)
   }
   const connection = `host=${options.publisherDir} port=${options.publisherPort} user=${options.publisherUser} dbname=allwrite`
-  const existing = await client.query(`SELECT FROM pg_subscription WHERE subname = 'allwrite'`)
+  const existing = await client.query(
+    `SELECT FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE s.subname = 'allwrite' AND d.datname = $1`,
+    [database],
+  )
   if (existing.rowCount === 0) {
+    // A template's, which came with its copy.
+    await client.query(
+      'DELETE FROM pg_subscription_rel r WHERE NOT EXISTS (SELECT FROM pg_subscription s WHERE s.oid = r.srsubid AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))',
+    )
     await client.query(
       `CREATE SUBSCRIPTION allwrite CONNECTION ${pg.escapeLiteral(connection)} PUBLICATION allwrite WITH (
          connect = false, enabled = false, create_slot = false, slot_name = 'allwrite', origin = 'none',

@@ -5,21 +5,22 @@
  */
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type pg from 'pg'
 import type { NodeId } from '../core/ids.ts'
 import { xid as toXid } from '../core/ids.ts'
 import { AllwriteError } from '../core/errors.ts'
-import { exhaustedSequence, pollIntervalMs, createSequenceLeaser } from './catalog/sequences.ts'
-import { createInternalTransactions } from './internal-transaction.ts'
+import { exhaustedSequence } from './catalog/sequences.ts'
 import type { RunningNode } from './node.ts'
 import type { NodeLog } from './told.ts'
 import { agentRole, queryOf } from './server.ts'
 import type { RoleRecord } from '../login/authenticate.ts'
 import { createCancelRegistry, passCancel } from './session/cancel.ts'
+import { openHbaSource } from './session/hba-source.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
-import { runSession, type Session, type SessionFunctions } from './session/session.ts'
-import { openTlsSource } from '../login/tls.ts'
+import { runSession, type Session } from './session/session.ts'
+import { createTickets } from './session/tickets.ts'
+import { createThrottle } from './session/throttle.ts'
+import { openTlsSource, type TlsFiles } from '../login/tls.ts'
 
 export interface SessionsOptions {
   readonly node: NodeId
@@ -29,7 +30,9 @@ export interface SessionsOptions {
   readonly database: string
   readonly sessionsMax: number
   readonly agentSecret: string
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  readonly tls: TlsFiles | undefined
+  /** The cluster's pg_hba.conf; it may be absent. */
+  readonly hbaFile: string
   readonly log: NodeLog
   readonly now: () => number
   /** A connection of the node's own was lost. */
@@ -43,6 +46,11 @@ export interface Sessions {
    * comes has not been told yet. Resolves when none is left, or after `withinMs`.
    */
   drain(withinMs: number): Promise<void>
+  /**
+   * Reads pg_hba.conf again, for the logins from now on.
+   * @throws AllwriteError configuration: it can't be used, and the rules are what they were
+   */
+  reload(): Promise<void>
   /** Stops accepting, ends sessions after their running transaction's end, waits a bounded time. */
   close(): Promise<void>
 }
@@ -52,26 +60,13 @@ const drainMsMin = 250
 /** How long sessions may take to end at a stop, ms; then the server's own fast shutdown ends them. */
 const closeMsMax = 2_000
 
-const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
-  const oid = async (signature: string): Promise<number> => {
-    const { rows } = await client.query<{ oid: string }>('SELECT $1::regprocedure::oid::text AS oid', [signature])
-    return Number(rows[0]?.oid)
-  }
-  return {
-    capture: await oid('allwrite.capture(text)'),
-    captureLocking: await oid('allwrite.capture_locking(text, text, pg_lsn)'),
-    unseenWrites: await oid('allwrite.unseen_writes()'),
-    sessionState: await oid('allwrite.session_state()'),
-    currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),
-    truncateRestarted: await oid('allwrite.truncate_restarted()'),
-    journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),
-    countTransaction: await oid('allwrite.count_transaction(text)'),
-    journalConcurrently: await oid('allwrite.journal_concurrently(text, text, text)'),
-  }
-}
-
-const roleSql = `SELECT rolpassword, rolcanlogin::text, rolvaliduntil::text, rolconnlimit::text, rolsuper::text
-  FROM pg_authid WHERE rolname = $1`
+const roleSql = `SELECT rolpassword, rolcanlogin::text, coalesce(rolvaliduntil < clock_timestamp(), false)::text AS expired,
+    rolconnlimit::text, rolsuper::text, (
+      WITH RECURSIVE above AS (
+        SELECT m.roleid FROM pg_auth_members m WHERE m.member = r.oid
+        UNION SELECT m.roleid FROM pg_auth_members m JOIN above a ON m.member = a.roleid)
+      SELECT json_agg(g.rolname)::text FROM pg_authid g WHERE g.oid IN (SELECT a.roleid FROM above a)) AS groups
+  FROM pg_authid r WHERE rolname = $1`
 
 export const openSessions = async (options: SessionsOptions): Promise<Sessions> => {
   const { running, log } = options
@@ -79,60 +74,39 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   const lookupRole = async (name: string): Promise<RoleRecord | undefined> => {
     const [row] = await roles(roleSql, [name])
     if (row === undefined) return undefined
-    const until = row['rolvaliduntil']
     return {
       verifier: row['rolpassword'] ?? null,
       canLogin: row['rolcanlogin'] === 'true',
-      validUntil: until == null || until.endsWith('infinity') ? null : new Date(`${until.replace(' ', 'T')}:00`),
+      expired: row['expired'] === 'true',
       connectionLimit: Number(row['rolconnlimit']),
       superuser: row['rolsuper'] === 'true',
+      memberOf: JSON.parse(row['groups'] ?? '[]') as string[],
     }
   }
 
-  const leaseClient = await running.server.connect('leases')
-  await leaseClient.query('SET default_transaction_read_only = off')
-  // A client's open DDL holds the row of its sequence: the other sequences' leases don't wait for it longer than this.
-  await leaseClient.query(`SET lock_timeout = '2s'`)
-  const leasePid = Number((await queryOf(leaseClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid'])
-  const internal = createInternalTransactions(leaseClient, leasePid, running.gate)
-  const grantClient = await running.server.connect('ranges')
-  await grantClient.query(`SET lock_timeout = '1s'`)
-  const leaser = createSequenceLeaser({
-    leaseTransaction: (sql) => internal.run(sql),
-    control: grantClient,
-    now: options.now,
-  })
-  let polling: Promise<void> | undefined
-  const poll = (): Promise<void> => {
-    polling ??= leaser
-      .poll()
-      .catch((error: unknown) => log.warn({ err: error }, 'could not lease sequence values ahead'))
-      .finally(() => {
-        polling = undefined
-      })
-    return polling
-  }
-  // What a crash made void is leased before the first client could meet it.
-  await poll()
-  const pollTimer = setInterval(() => {
-    if (running.gate.serving) void poll()
-  }, pollIntervalMs)
-
-  const functions = await functionsOf(grantClient)
+  // Before the first client could meet what a crash made void.
+  await running.databases.enter(options.database)
   const sessions = new Map<Session, Socket>()
   let draining = false
   /** Told when the last session ends. */
   let onEmpty: () => void = () => undefined
   const onSession = (start: SessionStart): void => {
+    const entered = running.databases.entered(start.database)
+    if (entered === undefined) {
+      // Shut behind the login: its backend is ended with all others.
+      for (const socket of [start.client, start.backend]) socket.on('error', () => undefined).destroy()
+      return
+    }
+    const { database, sessions: services } = entered
     const session = runSession(
       { ...start, consistencyUnknown: true },
       {
-        gate: running.gate,
-        classify: (text, facts) => running.classifier.classify(text, facts),
-        catalogState: () => running.classifier.state,
-        functions,
+        gate: services.gate,
+        classify: (text, facts) => database.classifier.classify(text, facts),
+        catalogState: () => database.classifier.state,
+        functions: services.functions,
         journalSecret: options.agentSecret,
-        hasDeferrable: () => running.schema.hasDeferrable,
+        hasDeferrable: () => database.schema.hasDeferrable,
         // Not by the cancel protocol: a request that waits for a busy postmaster can't be called back, and none says when it is over.
         cancelBackend: () => running.inspector.cancel(start.backendPid),
         passCancel: () => passCancel(running.server.socketPath, start.backendPid, start.backendSecret),
@@ -141,11 +115,10 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
         onSequenceExhausted: async ({ message }) => {
           const sequence = exhaustedSequence(message)
           if (sequence === undefined) throw new AllwriteError('postgres', message, { sqlState: '2200H' })
-          await leaser.exhausted(sequence)
-          // Where one has run out, the statement's or the load's others are not far.
-          void poll()
+          await services.exhausted(sequence)
         },
-        buildResult: (id) => running.builds.result(id),
+        buildResult: (id) => database.builds.result(id),
+        databaseResult: (id) => running.databases.result(id),
         log,
       },
     )
@@ -162,6 +135,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     for (const client of sessions.values()) client.destroy()
   })
 
+  const hba = await openHbaSource(options.hbaFile)
   const listener: Listener = await listen({
     host: options.host,
     port: options.port,
@@ -169,10 +143,14 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     gate: running.gate,
     lookupRole,
     socketPath: running.server.socketPath,
-    database: options.database,
+    enterDatabase: async (name) => (await running.databases.enter(name)) !== undefined,
     reservedRoles: new Set([agentRole]),
     mockSecret: createHash('sha256').update(`mock ${options.agentSecret}`).digest(),
+    rules: () => hba.rules(),
+    throttle: createThrottle(),
+    now: options.now,
     cancels: createCancelRegistry(options.node),
+    issueTicket: createTickets(queryOf(await running.server.connect('tickets'))),
     ...(options.tls === undefined
       ? {}
       : {
@@ -187,6 +165,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     get count() {
       return sessions.size
     },
+    reload: () => hba.reload(),
     async drain(withinMs) {
       draining = true
       for (const session of sessions.keys()) session.leave()
@@ -198,7 +177,6 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       })
     },
     async close() {
-      clearInterval(pollTimer)
       await listener.close()
       for (const session of sessions.keys()) session.end()
       const all = Promise.all([...sessions.keys()].map((session) => session.closed))

@@ -8,7 +8,7 @@
  */
 import { deferred } from '../core/deferred.ts'
 import { AllwriteError } from '../core/errors.ts'
-import { type Position, xid as toXid } from '../core/ids.ts'
+import { type DatabaseId, type Position, xid as toXid } from '../core/ids.ts'
 import type { WritesetRecord } from '../core/writeset.ts'
 import type { Capture, CapturedTransaction } from './capture/capture.ts'
 import type { StreamedTransaction } from './capture/decoder.ts'
@@ -19,6 +19,8 @@ import type { Pending } from './order/pending.ts'
 import type { Conflict, Outcome, Participant, Submission } from './session/contract.ts'
 
 export interface SubmissionsOptions {
+  /** Whose transactions these are; absent: the first database's. */
+  readonly database?: DatabaseId
   readonly capture: Capture
   readonly groups: GroupBuilder
   readonly applied: () => Position
@@ -116,6 +118,7 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       changes: writeset.changes,
     }
     const pending: Pending = {
+      ...(options.database === undefined ? {} : { database: options.database }),
       participant: submission.participant,
       record,
       outcome: deferred(),

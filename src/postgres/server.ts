@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError, assert } from '../core/errors.ts'
 import type { PostgresBinaries } from './binaries.ts'
-import { checkDataDir } from './data-dir.ts'
+import { checkDataDir, superuser } from './data-dir.ts'
 import { assertReachable, ensureOwned, serverIdentity } from './identity.ts'
 import { clusterName, dropHalfRemovedSlots, dropStaleLocks, endLeftover, processesOf } from './leftover.ts'
 import { probe } from './probe.ts'
@@ -32,7 +32,7 @@ export interface PostgresOptions {
   readonly port: number
   /** Passed on the command line, where neither ALTER SYSTEM nor postgresql.conf can override them. */
   readonly settings?: Readonly<Record<string, string>>
-  /** The whole of pg_hba.conf; default: SCRAM on the socket, nothing else. */
+  /** The whole of pg_hba.conf; default: SCRAM on the socket, replication for the agent's role only. */
   readonly hba?: readonly string[]
   /** The server's log; appended, moved to `<name>.1` at start when it is large. */
   readonly logFile: string
@@ -63,7 +63,12 @@ const stopStepMsMax = { smart: 30_000, fast: 30_000, immediate: 6_000 } as const
 
 const stopSignal = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const
 
-const defaultHba = ['local all all scram-sha-256', 'local replication all scram-sha-256']
+/** Replication is the agent's; of the templates, where no session is looked at, nobody is a client (ADR 32). */
+const defaultHba = [
+  `local all,replication ${superuser} scram-sha-256`,
+  'local template0,template1 all reject',
+  'local all all scram-sha-256',
+]
 
 /** What the server says when a predecessor's pid file or shared memory is still there. */
 const lockedWords = /lock file ".*" already exists|pre-existing shared memory block/

@@ -101,8 +101,8 @@ export interface Cluster extends AsyncDisposable {
   readonly pid: number
   /** URL of `n<number>`. */
   urlOf(number: number): string
-  /** A connected client of node `number`; the caller ends it. */
-  connect(number: number): Promise<Client>
+  /** A connected client of node `number`, in another database than the first if one is named; the caller ends it. */
+  connect(number: number, database?: string): Promise<Client>
   status(): Promise<readonly NodeStatus[]>
   /** What was told of the nodes' states so far; grows. */
   readonly changes: readonly StateChange[]
@@ -214,8 +214,10 @@ const killAll = async (dir: string, supervisor: number | undefined): Promise<voi
   })
 }
 
-const connectTo = async (connectionString: string): Promise<Client> => {
-  const client = new Client({ connectionString })
+const connectTo = async (connectionString: string, database?: string): Promise<Client> => {
+  const url = new URL(connectionString)
+  if (database !== undefined) url.pathname = encodeURIComponent(database)
+  const client = new Client({ connectionString: url.href })
   // A node that dies closes its clients' connections; the test sees that in its next query.
   client.on('error', () => undefined)
   await client.connect()
@@ -297,7 +299,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
       return running.child.pid ?? 0
     },
     urlOf: (number) => nodeOf(number).url,
-    connect: (number) => connectTo(nodeOf(number).url),
+    connect: (number, database) => connectTo(nodeOf(number).url, database),
     status: async () => {
       const status: { readonly nodes: readonly NodeStatus[] } = JSON.parse(await command(['status', '--json']))
       return status.nodes
@@ -351,7 +353,7 @@ const startControl = async (nodeCount: number): Promise<Cluster> => {
     nodes,
     pid: server.pid,
     urlOf: () => server.url,
-    connect: () => connectTo(server.url),
+    connect: (_number, database) => connectTo(server.url, database),
     status: () =>
       Promise.resolve(
         nodes.map(({ id, agentPid, postgresPid }) => ({

@@ -14,7 +14,7 @@ import { until } from './wait.ts'
 /** What of a cluster is compared. */
 export type Comparable = Pick<Cluster, 'nodes' | 'connect' | 'status'>
 
-/** Table name → `<rows> rows, md5 <sum of the sorted rows as text>`. */
+/** Table name → `<rows> rows, md5 <sum of the sorted rows as text>`. Of other databases than the first: `<database>: <table>`. */
 export type Checksums = Readonly<Record<string, string>>
 
 const userSchemas = `n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'allwrite') and n.nspname !~ '^pg_(temp|toast_temp)'`
@@ -70,9 +70,13 @@ const catalogQueries: Readonly<Record<string, string>> = {
     union all select concat_ws(' ', 'mapping', srvname, usename, umoptions::text) from pg_user_mappings
     union all select concat_ws(' ', 'table', ftrelid::regclass, ftoptions::text) from pg_foreign_table`,
   languages: `select format('%I %s', lanname, lanacl) as line from pg_language`,
-  settings: `select concat_ws(' ', setdatabase <> 0, r.rolname, setconfig::text) as line from pg_db_role_setting s
-    left join pg_roles r on r.oid = s.setrole where s.setrole = 0 or r.rolname !~ '^allwrite'`,
+  settings: `select concat_ws(' ', d.datname, r.rolname, setconfig::text) as line from pg_db_role_setting s
+    left join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole where s.setrole = 0 or r.rolname !~ '^allwrite'`,
   members: `select format('%s of %s', m.member::regrole, m.roleid::regrole) as line from pg_auth_members m`,
+  databases: `select format('%I %s %s %s %s %s %s %s %s', datname, case when oid >= 2147483648 then oid end, pg_get_userbyid(datdba), encoding,
+      datcollate, datctype, datconnlimit, datistemplate, array(select unnest(datacl)::text order by 1)) as line from pg_database`,
+  defaults: `select format('%s %s %s %s', d.defaclrole::regrole, d.defaclnamespace::regnamespace, d.defaclobjtype,
+      array(select unnest(d.defaclacl)::text order by 1)) as line from pg_default_acl d`,
 }
 
 /** The catalogs' lines by kind, sorted. */
@@ -85,16 +89,47 @@ export const catalogs = async (client: pg.Client): Promise<Readonly<Record<strin
   return found
 }
 
+/** Databases of a node but the first, by name: of those that clients may connect to. */
+const otherDatabases = async (client: pg.Client): Promise<string[]> => {
+  const { rows } = await client.query<{ name: string }>(
+    `select datname::text as name from pg_database
+      where datallowconn and datname not in (current_database(), 'template0', 'template1') order by datname`,
+  )
+  return rows.map(({ name }) => name)
+}
+
+/**
+ * Asks each database of a node; answers of others than the first have the database's name before theirs.
+ * @param connect to a database of that node
+ */
+export const inEveryDatabase = async <T>(
+  first: pg.Client,
+  connect: (database: string) => Promise<pg.Client>,
+  ask: (client: pg.Client) => Promise<Readonly<Record<string, T>>>,
+): Promise<Record<string, T>> => {
+  const answers: Record<string, T> = { ...(await ask(first)) }
+  for (const database of await otherDatabases(first)) {
+    const client = await connect(database)
+    try {
+      for (const [name, answer] of Object.entries(await ask(client))) answers[`${database}: ${name}`] = answer
+    } finally {
+      await client.end()
+    }
+  }
+  return answers
+}
+
 /** What every node answers, by node id. */
 const fromEveryNode = async <T>(
   cluster: Comparable,
-  ask: (client: pg.Client) => Promise<T>,
-): Promise<Map<string, T>> => {
+  ask: (client: pg.Client) => Promise<Readonly<Record<string, T>>>,
+): Promise<Map<string, Readonly<Record<string, T>>>> => {
   const answers = await Promise.all(
     cluster.nodes.map(async ({ id }) => {
-      const client = await cluster.connect(Number(id.slice(1)))
+      const number = Number(id.slice(1))
+      const client = await cluster.connect(number)
       try {
-        return [id, await ask(client)] as const
+        return [id, await inEveryDatabase(client, (database) => cluster.connect(number, database), ask)] as const
       } finally {
         await client.end()
       }
@@ -124,11 +159,11 @@ const sameMsMax = 10_000
 
 const assertSame = async <T>(
   cluster: Comparable,
-  ask: (client: pg.Client) => Promise<T>,
+  ask: (client: pg.Client) => Promise<Readonly<Record<string, T>>>,
   msMax: number,
-): Promise<T> => {
-  let answers = new Map<string, T>()
-  const compare = (): T => {
+): Promise<Readonly<Record<string, T>>> => {
+  let answers = new Map<string, Readonly<Record<string, T>>>()
+  const compare = (): Readonly<Record<string, T>> => {
     const [first, ...others] = answers
     assert(first)
     for (const [id, answer] of others) assert.deepEqual(answer, first[1], `${id} differs from ${first[0]}`)
@@ -150,7 +185,7 @@ const assertSame = async <T>(
 }
 
 /**
- * Every node holds the same rows in every user table, after quiescence.
+ * Every node holds the same rows in every user table of every database, after quiescence.
  * @returns the common checksums
  * @throws AssertionError with the difference
  */

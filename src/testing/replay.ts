@@ -8,9 +8,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type pg from 'pg'
 import { startCluster } from './cluster.ts'
 import type { Cluster } from './cluster.ts'
-import { catalogs, checksums, whenQuiescent } from './equality.ts'
+import { catalogs, checksums, inEveryDatabase, whenQuiescent } from './equality.ts'
 
 /** As `allwrite up` keeps them: `<first position>.seg`. */
 const firstPosition = (dir: string): number =>
@@ -52,10 +53,16 @@ export const assertReplayEqual = async (cluster: Cluster): Promise<Replay> => {
   const ms = Math.round(performance.now() - begun)
   const replayed = await fresh.connect(1)
   try {
-    assert.deepEqual(await checksums(replayed), await checksums(node), 'the replayed journal differs from the nodes')
+    const again = (database: string): Promise<pg.Client> => fresh.connect(1, database)
+    const before = (database: string): Promise<pg.Client> => cluster.connect(1, database)
     assert.deepEqual(
-      await catalogs(replayed),
-      await catalogs(node),
+      await inEveryDatabase(replayed, again, checksums),
+      await inEveryDatabase(node, before, checksums),
+      'the replayed journal differs from the nodes',
+    )
+    assert.deepEqual(
+      await inEveryDatabase(replayed, again, catalogs),
+      await inEveryDatabase(node, before, catalogs),
       'the replayed schema differs from that of the nodes',
     )
   } finally {

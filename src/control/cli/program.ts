@@ -12,6 +12,7 @@ import { errorText, exitCodes } from './fail.ts'
 import { addAdd } from './add.ts'
 import { addKill } from './kill.ts'
 import { addPsql } from './psql.ts'
+import { addReload } from './reload.ts'
 import { addRemove } from './remove.ts'
 import { addRestart } from './restart.ts'
 import { addStart } from './start.ts'
@@ -42,6 +43,7 @@ export async function runCli(argv: readonly string[], programs: Programs, versio
   addKill(program)
   addStart(program)
   addAdd(program)
+  addReload(program)
   addRemove(program)
   addRestart(program)
   addPsql(program, done)

@@ -15,13 +15,13 @@ import {
 } from '../../wire/pgoutput/pgoutput-fixtures.ts'
 import { statementsFor } from '../catalog/ddl.ts'
 import { makeRecord } from '../order/order-fixtures.ts'
-import { originPosition, subscriptionOrigin, transactionCommitted } from '../recovery/progress.ts'
+import { originPosition, sqlOriginName, transactionCommitted } from '../recovery/progress.ts'
 import { queryOf } from '../server.ts'
 import { startTestServer, type TestServer } from '../test-server.ts'
 import { createBatch } from './batch.ts'
 import { heartbeatBatch } from './heartbeat.ts'
 import { createPublisher, type ApplyBatch, type Publisher } from './publisher.ts'
-import { createSqlApplier, sqlOriginName, type SqlApplier } from './sql-applier.ts'
+import { createSqlApplier, type SqlApplier } from './sql-applier.ts'
 import { waitedFor } from './waiting-for.ts'
 
 let server: TestServer
@@ -83,15 +83,14 @@ const connectAll = async (): Promise<void> => {
 
 const progress = async (): Promise<number> => {
   const query = queryOf(client)
-  const origin = await subscriptionOrigin(query, 'allwrite')
-  ok(origin)
-  return originPosition(query, [origin, sqlOriginName])
+  return originPosition(query)
 }
 
 const newApplier = async (applierClient: pg.Client, primary: ReadonlySet<string> | undefined): Promise<SqlApplier> => {
   const { rows: pids } = await applierClient.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
   return createSqlApplier({
     client: applierClient,
+    origin: sqlOriginName,
     backendPid: pids[0]?.pid ?? 0,
     readChunks: never,
     statementsFor,

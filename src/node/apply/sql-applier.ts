@@ -27,9 +27,6 @@ import { applyPreamble } from '../catalog/ddl.ts'
 import { createCheckBypass } from './check-bypass.ts'
 import { quoteIdentifier, rowChangeSql, tableOf, truncateSql, type SqlStatement } from './row-sql.ts'
 
-/** The origin under which this connection's commits are recorded. */
-export const sqlOriginName = 'allwrite_sql'
-
 /**
  * SQLSTATEs that say nothing about the data (PostgreSQL, Appendix A): connection lost, rolled back as a deadlock's victim, no
  * resources (a full disk), intervention of an operator (cancelled, shut down); object in use, lock not available, I/O error.
@@ -64,12 +61,16 @@ export interface SqlApplier {
   sweep(): Promise<void>
   /** A transaction that is this node's own business: not shown by the stream, and no position moves. @throws after rolling back */
   local<T>(work: (client: pg.Client) => Promise<T>): Promise<T>
+  /** Says that everything up to here is applied, durably. */
+  advance(position: Position): Promise<void>
   /** The connection's backend, for the search for blockers. */
   readonly backendPid: number
 }
 
 export interface SqlApplierOptions {
   readonly client: pg.Client
+  /** The replication origin under which this connection's commits are recorded. */
+  readonly origin: string
   readonly backendPid: number
   readonly readChunks: ReadChunks
   /** SQL that runs one journaled statement (catalog/ddl.ts). */
@@ -138,12 +139,12 @@ const stepReader = (
 }
 
 export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlApplier> => {
-  const { client } = options
+  const { client, origin } = options
   await client.query(
     `SELECT pg_replication_origin_create($1) WHERE NOT EXISTS (SELECT FROM pg_replication_origin WHERE roname = $1)`,
-    [sqlOriginName],
+    [origin],
   )
-  await client.query('SELECT pg_replication_origin_session_setup($1)', [sqlOriginName])
+  await client.query('SELECT pg_replication_origin_session_setup($1)', [origin])
   // ALTER DATABASE … SET must not keep it from sweeping.
   await client.query('SET default_transaction_read_only = off')
 
@@ -248,6 +249,20 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
           await client.query('ROLLBACK')
           throw error
         }
+      } finally {
+        applying = false
+      }
+    },
+    async advance(position) {
+      applying = true
+      try {
+        await client.query('BEGIN READ WRITE')
+        // An origin moves with the commit of something.
+        await client.query(`SET LOCAL synchronous_commit = on; SELECT pg_catalog.pg_current_xact_id()`)
+        await client.query('SELECT pg_replication_origin_xact_setup($1::pg_lsn, now())', [
+          formatLsn(lsnOfPosition(position)),
+        ])
+        await client.query('COMMIT')
       } finally {
         applying = false
       }

@@ -19,18 +19,21 @@ export interface WaitedFor {
  */
 const lockTimeoutMs = 5
 
+// Elsewhere the same number is another table's.
+const here = '(SELECT d.oid FROM pg_database d WHERE d.datname = current_database())'
+
 // A backend that waits for a row's locker has the row's tuple lock; one that waits for a table has it ungranted.
 const lockSql = `SELECT n.nspname AS schema, c.relname AS name, l.page::text AS page, l.tuple::text AS tuple,
   (SELECT json_agg(a.attname ORDER BY k.ordinality)::text FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, ordinality)
      JOIN pg_attribute a ON a.attnum = k.number WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid) AS columns
   FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE l.pid = $1 AND (l.locktype = 'tuple' OR l.locktype = 'relation' AND NOT l.granted) LIMIT 1`
+  WHERE l.pid = $1 AND l.database = ${here} AND (l.locktype = 'tuple' OR l.locktype = 'relation' AND NOT l.granted) LIMIT 1`
 
 // The apply worker waits for a row's *writer* by transaction id alone (RelationFindReplTupleByIndex): then no lock names the
 // row, but the tables that it has opened are few.
 const openTablesSql = `SELECT n.nspname AS schema, c.relname AS name
   FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE l.pid = $1 AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND c.relkind = 'r'
+  WHERE l.pid = $1 AND l.database = ${here} AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND c.relkind = 'r'
     AND n.nspname NOT IN ('allwrite', 'pg_catalog')
     AND EXISTS (SELECT FROM pg_locks w WHERE w.pid = $1 AND w.locktype = 'transactionid' AND NOT w.granted) LIMIT 2`
 

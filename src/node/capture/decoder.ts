@@ -83,6 +83,10 @@ export const isNotificationTable = (relation: Relation): boolean =>
 export const isConcurrentTable = (relation: Relation): boolean =>
   relation.schema === 'allwrite' && relation.name === 'concurrent'
 
+/** A row of it makes its record a barrier as well, with the keys of what it does (catalog/sql/databases.ts). */
+export const isDatabaseTable = (relation: Relation): boolean =>
+  relation.schema === 'allwrite' && relation.name === 'database_command'
+
 /** Nonce, 64-bit transaction id, search_path in hexadecimal, and for SERIALIZABLE transactions the tables they read, as JSON. */
 const captureContent = /^(\S+) (\d{1,20})(?: x([0-9a-f]+))?(?: (\[.*\]))?$/
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { hash64, hashWords } from '../../core/hash.ts'
+import type { DatabaseId } from '../../core/ids.ts'
 import type { HashWords } from '../../core/hash.ts'
 import type { Relation as StreamRelation } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName, Relation, RelationCatalog, UniqueIndex } from '../catalog/relations.ts'
@@ -63,14 +64,18 @@ export interface Plans {
 
 const utf8 = new TextEncoder()
 
-/** The hash of a name, the same at every node. `kind` keeps a table and an index of one name apart. */
+/**
+ * The hash of a name, the same at every node. `kind` keeps a table and an index of one name apart, the seed one name in two
+ * databases.
+ */
 export const nameHash = (
-  kind: 'table' | 'tables' | 'row' | 'index' | 'schema',
+  database: DatabaseId,
+  kind: 'table' | 'tables' | 'row' | 'index' | 'schema' | 'schemas',
   { schema, name }: QualifiedName,
 ): HashWords => {
   const out = hashWords()
   const bytes = utf8.encode(`${kind}\0${schema}\0${name}`)
-  hash64(bytes, 0, bytes.length, 0, 0, out)
+  hash64(bytes, 0, bytes.length, database, 0, out)
   return out
 }
 
@@ -78,7 +83,7 @@ const indexId = ({ schema, name }: QualifiedName): string => `${schema}\0${name}
 
 const none = equalityOf({ schema: '', name: '', isEnum: false }, false)
 
-export const createPlans = (catalog: RelationCatalog): Plans => {
+export const createPlans = (catalog: RelationCatalog, database: DatabaseId): Plans => {
   const tables = new Map<string, TablePlan>()
   const referenced = new Set(
     catalog.relations.flatMap(({ foreignKeys }) => foreignKeys.map(({ index }) => indexId(index))),
@@ -90,7 +95,7 @@ export const createPlans = (catalog: RelationCatalog): Plans => {
     const display = `${name.schema}.${name.name}`
     const id = `${name.schema}\0${name.name}`
     let table = tables.get(id)
-    if (table === undefined) tables.set(id, (table = { hash: nameHash('table', name), display }))
+    if (table === undefined) tables.set(id, (table = { hash: nameHash(database, 'table', name), display }))
     return table
   }
 
@@ -98,7 +103,7 @@ export const createPlans = (catalog: RelationCatalog): Plans => {
     const known = layouts.get(stream)
     if (known !== undefined) return known
     const relation = catalog.find(stream.schema, stream.name)
-    const made = relation === undefined ? undefined : makeLayout(stream, relation, tablePlan, referenced)
+    const made = relation === undefined ? undefined : makeLayout(database, stream, relation, tablePlan, referenced)
     if (made !== undefined) layouts.set(stream, made)
     return made
   }
@@ -114,6 +119,7 @@ export const createPlans = (catalog: RelationCatalog): Plans => {
 }
 
 const makeLayout = (
+  database: DatabaseId,
   stream: StreamRelation,
   relation: Relation,
   tablePlan: (name: QualifiedName) => TablePlan,
@@ -129,7 +135,7 @@ const makeLayout = (
 
   const plan = (index: UniqueIndex, table: TablePlan, columns: readonly string[] | undefined): IndexPlan => ({
     table,
-    hash: nameHash('index', index),
+    hash: nameHash(database, 'index', index),
     primary: index.primary,
     referenced: referenced.has(indexId(index)),
     coarse: index.coarse,
@@ -152,6 +158,6 @@ const makeLayout = (
     keyColumns: places([...relation.keyColumns]),
     identity: stream.columns.map(({ key }) => key),
     equalities: stream.columns.map(({ name }) => columnOf.get(name)?.equality ?? none),
-    rowHash: nameHash('row', relation.root),
+    rowHash: nameHash(database, 'row', relation.root),
   }
 }

@@ -14,7 +14,9 @@
  * 6. each table with a key: the table's own, KEY SHARE; UPDATE for TRUNCATE, LOCK TABLE, too many rows, and where the old
  *    values that a key needs are not in the stream. (Not the index's key: writers that know their values don't hold that one.)
  * 7. the schema: KEY SHARE, check-only, for records of rows; UPDATE for schema changes, early-flagged, since not
- *    everything that DDL changes is locked by those who use it.
+ *    everything that DDL changes is locked by those who use it. Schema changes of all databases have one key more in common.
+ * 8. a database that is dropped: its schema, as in 7.
+ * All but that common key are one database's: the same names in another one have others.
  * Coarse indexes have one key for all values. Keys of DEFERRABLE indexes are early-flagged: apply does not check them.
  *
  * Failure cases: a relation or column that the catalog does not have is refused (`unavailable`), as the catalog is older than the
@@ -25,6 +27,7 @@
 import { AllwriteError } from '../../core/errors.ts'
 import { hashWords } from '../../core/hash.ts'
 import type { HashWords } from '../../core/hash.ts'
+import { firstDatabase, type DatabaseId } from '../../core/ids.ts'
 import { keyBytes, KeyFlag, LockMode } from '../../core/writeset.ts'
 import type { Relation as StreamRelation, RowChange, Value } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName, RelationCatalog } from '../catalog/relations.ts'
@@ -33,11 +36,16 @@ import { createPlans, nameHash } from './key-plan.ts'
 import type { IndexPlan, Layout, Plans, TablePlan } from './key-plan.ts'
 import { hashIndex, hashRow } from './key-hash.ts'
 
-/** The key that schema changes exclude all others with. */
-const schemaHash = nameHash('schema', { schema: '', name: '' })
+const nameless: QualifiedName = { schema: '', name: '' }
 
-/** Every row of every table: named by all who write rows, taken whole by a schema change whose rows can't be told by name. */
-const everyTable: TablePlan = { hash: nameHash('tables', { schema: '', name: '' }), display: 'schema' }
+/** The key that the schema changes of a database exclude all others with that write to it. */
+const schemaHash = (database: DatabaseId): HashWords => nameHash(database, 'schema', nameless)
+
+/**
+ * The key that schema changes of different databases exclude each other with: roles, their grants and databases are shared, and no
+ * statement says by its class alone that it depends on none.
+ */
+const everySchema: TablePlan = { hash: nameHash(firstDatabase, 'schemas', nameless), display: 'schema' }
 
 /** Collects the keys of one record: give it each change in order, then pack. */
 export interface RecordKeys {
@@ -52,6 +60,8 @@ export interface RecordKeys {
   lockTable(relation: QualifiedName): void
   /** The record renames tables and writes rows: others know those rows' tables by their old names. */
   everyTable(): void
+  /** The record makes, changes or drops a database: it excludes schema changes of all, and whoever writes to `dropped`. */
+  databases(dropped: DatabaseId | undefined): void
   /**
    * A SERIALIZABLE transaction read something of the table: whoever wrote to it since its snapshot was not seen. Only checked:
    * who writes it later comes later in the order as well.
@@ -80,19 +90,36 @@ export interface KeyDescription {
   readonly key: string | undefined
 }
 
-/** Keys by the rules above, for one state of the schema: make a new one when the catalog was loaded again. */
-export const createKeyExtractor = (catalog: RelationCatalog): KeyExtractor => {
-  const plans = createPlans(catalog)
+/** Keys by the rules above, for one state of one database's schema: make a new one when the catalog was loaded again. */
+export const createKeyExtractor = (catalog: RelationCatalog, database: DatabaseId = firstDatabase): KeyExtractor => {
+  const plans = createPlans(catalog, database)
+  const own: Own = {
+    plans,
+    schema: schemaHash(database),
+    everyTable: { hash: nameHash(database, 'tables', nameless), display: 'schema' },
+  }
   return {
     begin: ({ schemaChange }) => {
       const set = createKeySet()
       const last = schemaChange
-        ? { hash: schemaHash, tag: LockMode.update | KeyFlag.early }
-        : { hash: schemaHash, tag: LockMode.keyShare | KeyFlag.checkOnly }
-      return recordKeys(plans, schemaChange, set, () => set.pack(last))
+        ? { hash: own.schema, tag: LockMode.update | KeyFlag.early }
+        : { hash: own.schema, tag: LockMode.keyShare | KeyFlag.checkOnly }
+      return recordKeys(own, schemaChange, set, () => {
+        // Behind the tables: the first key that conflicts is named.
+        if (schemaChange) set.table(everySchema, LockMode.update | KeyFlag.early)
+        return set.pack(last)
+      })
     },
-    describe: (key, feed) => describeKey(plans, key, feed),
+    describe: (key, feed) => describeKey(own, key, feed),
   }
+}
+
+/** What the keys of one database are made of. */
+interface Own {
+  readonly plans: Plans
+  readonly schema: HashWords
+  /** Every row of every table: named by all who write rows, taken whole by a schema change whose rows can't be told by name. */
+  readonly everyTable: TablePlan
 }
 
 /** Key number `index` of a record's packed keys, as {@link KeyExtractor.describe} takes it. */
@@ -112,7 +139,8 @@ interface Sink {
   table(table: TablePlan, tag: number): void
 }
 
-const recordKeys = (plans: Plans, schemaChange: boolean, sink: Sink, pack: () => Uint8Array): RecordKeys => {
+const recordKeys = (own: Own, schemaChange: boolean, sink: Sink, pack: () => Uint8Array): RecordKeys => {
+  const { plans, everyTable } = own
   const unknown = (relation: QualifiedName): void => {
     if (!schemaChange) throw staleCatalog(relation)
     sink.table(plans.unknownTable(relation), LockMode.update | KeyFlag.early)
@@ -126,13 +154,18 @@ const recordKeys = (plans: Plans, schemaChange: boolean, sink: Sink, pack: () =>
     row(relation, change) {
       const layout = plans.layout(relation)
       if (layout === undefined) unknown(relation)
-      else changeKeys(sink, layout, change)
+      else changeKeys(sink, everyTable, layout, change)
     },
     truncate: (relation) => wholeTable(relation, LockMode.update),
     // A schema change takes its locks again wherever it is applied, so they hold writers off there; LOCK TABLE does not.
     lockTable: (relation) => wholeTable(relation, LockMode.update | (schemaChange ? 0 : KeyFlag.early)),
     readTable: (relation) => wholeTable(relation, LockMode.update | KeyFlag.early | KeyFlag.checkOnly),
     everyTable: () => sink.table(everyTable, LockMode.update),
+    databases(dropped) {
+      sink.table(everySchema, LockMode.update | KeyFlag.early)
+      if (dropped !== undefined)
+        sink.table({ hash: schemaHash(dropped), display: 'schema' }, LockMode.update | KeyFlag.early)
+    },
     lockRow(relation, values, mode) {
       const layout = plans.layout(relation)
       if (layout === undefined) return unknown(relation)
@@ -152,7 +185,7 @@ const staleCatalog = ({ schema, name }: QualifiedName): AllwriteError =>
     sqlState: '40001',
   })
 
-const changeKeys = (sink: Sink, layout: Layout, change: RowChange): void => {
+const changeKeys = (sink: Sink, everyTable: TablePlan, layout: Layout, change: RowChange): void => {
   sink.table(layout.table, LockMode.keyShare)
   sink.table(everyTable, LockMode.keyShare)
   switch (change.kind) {
@@ -253,11 +286,11 @@ const wholeRow = (sink: Sink, layout: Layout, values: readonly Value[], tag: num
 /** Bytes of one value in a DETAIL line; PostgreSQL has no bound, but a message must not be as large as a document. */
 const shownBytesMax = 200
 
-const describeKey = (plans: Plans, key: Uint8Array, feed: (keys: RecordKeys) => void): KeyDescription => {
+const describeKey = (own: Own, key: Uint8Array, feed: (keys: RecordKeys) => void): KeyDescription => {
   const view = new DataView(key.buffer, key.byteOffset, keyBytes)
   const [high, low] = [view.getUint32(0), view.getUint32(4)]
   const wanted = (hash: HashWords): boolean => hash[0] === high && hash[1] === low
-  if (wanted(schemaHash)) return { table: 'schema', key: undefined }
+  if (wanted(own.schema) || wanted(everySchema.hash)) return { table: 'schema', key: undefined }
   let found: KeyDescription | undefined
   const table: Sink['table'] = (named) => {
     if (wanted(named.hash)) found ??= { table: named.display, key: undefined }
@@ -266,7 +299,7 @@ const describeKey = (plans: Plans, key: Uint8Array, feed: (keys: RecordKeys) => 
     if (wanted(hash)) found ??= { table: named.display, key: showKey(index, values, at) }
     table(named, LockMode.keyShare)
   }
-  feed(recordKeys(plans, true, { row, table }, () => new Uint8Array(0)))
+  feed(recordKeys(own, true, { row, table }, () => new Uint8Array(0)))
   return found ?? { table: 'unknown', key: undefined }
 }
 

@@ -65,6 +65,7 @@ const build = async (transaction: StreamedTransaction) => {
     lockTable: () => undefined,
     readTable: (relation) => void seen.push(`read ${relation.name}`),
     everyTable: () => undefined,
+    databases: (dropped) => void seen.push(`databases ${dropped ?? ''}`),
     lockRow: () => undefined,
     pack: () => Uint8Array.of(1),
   }

@@ -9,7 +9,7 @@
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
-import { position, type Position } from '../../core/ids.ts'
+import { databaseId, position, type Position } from '../../core/ids.ts'
 import type { ChunkedChanges, InlineChanges, Statement } from '../../core/writeset.ts'
 import {
   MessageType,
@@ -20,7 +20,13 @@ import {
 } from '../../wire/pgoutput/messages.ts'
 import type { QualifiedName } from '../catalog/relations.ts'
 import { feedDependencies, holdsLocks, type Dependencies } from './dependencies.ts'
-import { isConcurrentTable, isNotificationTable, isStatementTable, type StreamedTransaction } from './decoder.ts'
+import {
+  isConcurrentTable,
+  isDatabaseTable,
+  isNotificationTable,
+  isStatementTable,
+  type StreamedTransaction,
+} from './decoder.ts'
 import { createHoistFinder, type Hoists } from './hoist.ts'
 import type { RecordKeys } from './keys.ts'
 
@@ -28,6 +34,8 @@ import type { RecordKeys } from './keys.ts'
 const inlineBytesMax = 256 * 1024
 /** Size of one chunk: well below the journal's limit, large enough that a 500 MB writeset is 500 appends. */
 const chunkBytes = 1024 * 1024
+/** A buffer of changes doubles up to this much at a time: a row of 1 GB needs no second one. */
+const growBytesMax = 64 * 1024 * 1024
 /** Largest writeset at all: beyond it the transaction is refused (54000) rather than endangering everyone's disks. */
 export const writesetBytesMax = 4 * 1024 * 1024 * 1024
 
@@ -59,9 +67,10 @@ export interface WritesetOptions {
 /** Gives a table another name, alone or with its schema: rows written beside it bear one that others don't know. */
 const renaming = /\brename\b|\bset\s+schema\b/i
 
-/** A growing run of `u32 length` + message. */
+/** A growing run of `u32 length` + message, taken off at its front. */
 class Payload {
   #buffer: Buffer
+  #start = 0
   #at = 0
 
   constructor(bytes: number) {
@@ -69,31 +78,39 @@ class Payload {
   }
 
   get byteLength(): number {
-    return this.#at
+    return this.#at - this.#start
   }
 
   add(message: Uint8Array): void {
-    const end = this.#at + 4 + message.length
-    if (end > this.#buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2))
-      this.#buffer.copy(grown, 0, 0, this.#at)
-      this.#buffer = grown
-    }
+    const added = 4 + message.length
+    if (this.#at + added > this.#buffer.length) this.#makeRoom(added)
     this.#buffer.writeUInt32BE(message.length, this.#at)
     this.#buffer.set(message, this.#at + 4)
-    this.#at = end
+    this.#at += added
   }
 
-  /** The first `length` bytes, a copy; the rest moves up. */
+  /** A new buffer where the old one is too small, else what is left moves to its front. */
+  #makeRoom(added: number): void {
+    const needed = this.byteLength + added
+    const buffer =
+      needed > this.#buffer.length
+        ? Buffer.allocUnsafe(Math.max(needed, Math.min(this.#buffer.length * 2, needed + growBytesMax)))
+        : this.#buffer
+    this.#buffer.copy(buffer, 0, this.#start, this.#at)
+    this.#at -= this.#start
+    this.#start = 0
+    this.#buffer = buffer
+  }
+
+  /** The first `length` bytes, a copy. */
   cut(length: number): Uint8Array {
-    const head = new Uint8Array(this.#buffer.subarray(0, length))
-    this.#buffer.copyWithin(0, length, this.#at)
-    this.#at -= length
+    const head = new Uint8Array(this.#buffer.subarray(this.#start, this.#start + length))
+    this.#start += length
     return head
   }
 
   get bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#at)
+    return this.#buffer.subarray(this.#start, this.#at)
   }
 }
 
@@ -129,6 +146,14 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     out.add(message)
   }
 
+  const databaseCommand = (relation: Relation, change: RowChange): void => {
+    schemaChange = true
+    if (change.kind !== 'insert') return
+    const value = (name: string): string =>
+      Buffer.from(change.new[relation.columns.findIndex((column) => column.name === name)] ?? []).toString('utf8')
+    options.keys.databases(value('kind') === 'drop' ? databaseId(Number(value('target'))) : undefined)
+  }
+
   const row = (message: Buffer): void => {
     const relation = relationAt(message.readUInt32BE(1))
     if (isNotificationTable(relation)) return notification(message)
@@ -137,6 +162,7 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     if (!isStatementTable(relation)) {
       empty = false
       schemaChange ||= isConcurrentTable(relation)
+      if (isDatabaseTable(relation)) databaseCommand(relation, change)
       rows = true
       options.keys.row(relation, change)
       return out.add(message)

@@ -422,6 +422,18 @@ describe('unseen_writes names what the stream does not show', () => {
   }
   for (const [name, statements] of Object.entries(named))
     test(name, async () => assert.equal(typeof (await unseen(statements)), 'string'))
+
+  test('also where the transaction has called age() before it had an id, and others had theirs since', async () => {
+    await home.user.query(`BEGIN; SELECT age('3'::xid)`)
+    try {
+      for (let others = 0; others < 3; others++) await home.agent.query('SELECT pg_current_xact_id()')
+      await home.user.query('CREATE TABLE u(i int)')
+      await home.user.query('SELECT allwrite.raw_lo_create(0)')
+      assert.equal((await home.user.query('SELECT allwrite.unseen_writes() AS name')).rows[0]?.name, 'a large object')
+    } finally {
+      await home.user.query('ROLLBACK')
+    }
+  })
 })
 
 describe('ordinary roles gain nothing', () => {

@@ -15,8 +15,10 @@ import { applySql } from './sql/apply.ts'
 import { builtinsSql } from './sql/builtins.ts'
 import { captureSql } from './sql/capture.ts'
 import { concurrentSql } from './sql/concurrent.ts'
+import { databasesSql } from './sql/databases.ts'
 import { ddlTextSql } from './sql/ddl-text.ts'
 import { ddlSql } from './sql/ddl.ts'
+import { loginSql } from './sql/login.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
 import { outcomeSql } from './sql/outcome.ts'
@@ -25,6 +27,7 @@ import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
 import { settleSql } from './sql/settle.ts'
 import { tablesSql } from './sql/tables.ts'
+import { turnTablesSql } from './sql/turn-tables.ts'
 
 /** As much of `pg.Client` as this folder needs. Queries may hold several statements when they have no result to read. */
 export interface SqlClient {
@@ -57,9 +60,12 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     ddlSql,
     captureSql,
     sessionStateSql,
+    turnTablesSql,
     concurrentSql,
+    databasesSql,
     rowLocksSql,
     outcomeSql,
+    loginSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,
     `DELETE FROM allwrite.installed; INSERT INTO allwrite.installed VALUES (${schemaVersion})`,

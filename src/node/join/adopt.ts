@@ -7,13 +7,12 @@
  * @module
  */
 import { windowDefault } from '../../core/certifier.ts'
-import { AllwriteError, assert } from '../../core/errors.ts'
+import { AllwriteError } from '../../core/errors.ts'
 import { nodeName, type NodeId } from '../../core/ids.ts'
 import { syncFolder } from '../../postgres/index.ts'
-import { sqlOriginName } from '../apply/sql-applier.ts'
 import { installSchema } from '../catalog/install.ts'
 import { beforeFirstIncarnation, continueLineage } from '../recovery/lineage.ts'
-import { originPosition, subscriptionOrigin } from '../recovery/progress.ts'
+import { originPosition } from '../recovery/progress.ts'
 import { prepareSubscription, queryOf, startServer, type ServerOptions, type SubscriptionOptions } from '../server.ts'
 import { readCopyMark, removeCopyMark } from './copy-mark.ts'
 
@@ -41,9 +40,9 @@ export const adoptCopy = async (options: AdoptOptions): Promise<void> => {
     await admin.query('SET default_transaction_read_only = off; SET session_replication_role = replica')
     await installSchema(admin, { agentSecret: options.server.agentPassword })
     await prepareSubscription(admin, options.subscription)
-    const origin = await subscriptionOrigin(query, 'allwrite')
-    assert(origin !== undefined, 'the subscription was just made')
-    const held = await originPosition(query, [origin, sqlOriginName])
+    // Those of the other databases get their connection when they are opened; until then they are not to be enabled.
+    await query(`UPDATE pg_subscription SET subenabled = false WHERE subname = 'allwrite'`)
+    const held = await originPosition(query)
     if (held < mark.verdictsAt - windowDefault) {
       throw new AllwriteError('position_trimmed', `the copy stands at ${held}, its verdicts at ${mark.verdictsAt}`, {
         detail: 'Verdicts that it needs may be forgotten: its donor was too far behind the journal.',

@@ -17,10 +17,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError } from '../../core/errors.ts'
 import { nodeName, type NodeId, type Position } from '../../core/ids.ts'
 import { timeLimit } from '../../journal/cancel.ts'
-import { originPosition, subscriptionOrigin, type Query } from '../recovery/progress.ts'
+import { originPosition, type Query } from '../recovery/progress.ts'
 import { agentRole, connectAsAgent, queryOf, socketPathIn } from '../server.ts'
 import { connectBackend } from '../session/backend.ts'
-import { sqlOriginName } from '../apply/sql-applier.ts'
 
 /** Where a peer on this machine is found. */
 export interface Peer {
@@ -117,11 +116,7 @@ export const connectDonor = async (peer: Peer, options: DonorOptions): Promise<D
       const [row] = await query(loadSql, [agentRole])
       return { copies: Number(row?.['copies']), clients: Number(row?.['clients']) }
     },
-    async position() {
-      const origin = await subscriptionOrigin(query, 'allwrite')
-      if (origin === undefined) throw new AllwriteError('unavailable', `${nodeName(peer.node)} has no subscription`)
-      return originPosition(query, [origin, sqlOriginName])
-    },
+    position: () => originPosition(query),
     async replication(signal) {
       using limit = timeLimit(signal, answerMsMax)
       const { socket } = await connectBackend({

@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { deferred, type Deferred } from '../../core/deferred.ts'
-import { position, type Position } from '../../core/ids.ts'
+import { databaseId, position, type Position } from '../../core/ids.ts'
 import type { Entry, WritesetRecord } from '../../core/writeset.ts'
 import type { ApplyBatch, Publisher } from '../apply/publisher.ts'
-import { createExecutor } from './executor.ts'
+import { createExecutor, type ApplyTarget } from './executor.ts'
 import type { Judged } from './judge.ts'
 import { appendId, fenceOf, groupOf, makePending, makeRecord, settleTasks } from './order-fixtures.ts'
 import { createOrderTracker } from './order-tracker.ts'
@@ -34,23 +34,28 @@ const setUp = (committedBefore: (record: WritesetRecord) => Promise<boolean> = (
     },
     forgetRelations: () => void log.push('forget'),
   } as unknown as Publisher
-  const tracker = createOrderTracker(position(0), (at) => log.push(`applied ${at}`))
-  const executor = createExecutor({
-    tracker,
+  const target: ApplyTarget = {
     publisher,
-    readChunks: () => {
-      throw new Error('nothing is large here')
-    },
     applyBySql: (at: Position, records) => {
       log.push(`sql ${at}: ${records.map(({ xid }) => xid).join()}`)
       return Promise.resolve()
     },
-    committedBefore,
-    isOwnNode: ({ entry }) => entry.node === 1,
     onSchemaChange: () => {
       log.push('schema')
       return Promise.resolve()
     },
+  }
+  /** Those of other databases than the first. */
+  const targets: Record<number, ApplyTarget> = {}
+  const tracker = createOrderTracker(position(0), (at) => log.push(`applied ${at}`))
+  const executor = createExecutor({
+    tracker,
+    targetOf: (database) => targets[database] ?? target,
+    readChunks: () => {
+      throw new Error('nothing is large here')
+    },
+    committedBefore,
+    isOwnNode: ({ entry }) => entry.node === 1,
     heartbeatBatch: (at) => ({ position: at, records: [], write: () => undefined }),
     onBusy: (busy) => void log.push(busy ? 'busy' : 'quiet'),
   })
@@ -66,7 +71,7 @@ const setUp = (committedBefore: (record: WritesetRecord) => Promise<boolean> = (
     await settleTasks()
   }
   const take = (): string[] => log.splice(0)
-  return { batches, executor, publisher, tracker, running, workerDone, take }
+  return { batches, executor, publisher, target, targets, tracker, running, workerDone, take }
 }
 
 let at = 0
@@ -122,6 +127,50 @@ test('one record of an apply transaction notifies at most', async () => {
   await workerDone()
   await workerDone()
   deepEqual(take(), ['applied 3', 'applied 5', 'quiet'])
+})
+
+test('a database gets nothing while what another one was given is on its way; a schema change reads its own catalog', async () => {
+  at = 0
+  const { batches, executor, target, targets, workerDone, take } = setUp()
+  const elsewhere = databaseId(7)
+  const log: string[] = []
+  const sent: ApplyBatch[] = []
+  const waiters: (() => void)[] = []
+  targets[elsewhere] = {
+    ...target,
+    publisher: {
+      send: (batch) => void sent.push(batch),
+      get outstanding() {
+        return sent.length
+      },
+      applied: position(0),
+      idle: () => (sent.length === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+      forgetRelations: () => void log.push('forget there'),
+    },
+    applyBySql: () => Promise.resolve(),
+    onSchemaChange: () => (log.push('schema there'), Promise.resolve()),
+  }
+  const there = (judged: Judged): Judged => ({ ...judged, entry: { ...judged.entry, database: elsewhere } as Entry })
+  void executor.push(remote(1))
+  void executor.push(there(remote(2)))
+  void executor.push(remote(3))
+  await settleTasks()
+  deepEqual([batches.length, sent.length], [1, 0], 'the first is not committed')
+  await workerDone()
+  deepEqual([batches.length, sent.map(({ position: end }) => end)], [0, [2]], 'nor is the second now')
+  sent.length = 0
+  executor.applied(position(2))
+  for (const resolve of waiters.splice(0)) resolve()
+  await settleTasks()
+  deepEqual(
+    take().filter((line) => line.startsWith('send')),
+    ['send 1: 1', 'send 3: 3'],
+  )
+  await workerDone()
+  const ddl = makeRecord({ xid: 5, schemaChange: true })
+  void executor.push(there(judgedOf(groupOf(appendId(2, 1, 1), [ddl]), [0])))
+  await settleTasks()
+  deepEqual(log, ['forget there', 'schema there'])
 })
 
 test('an own group commits only when all before it is applied, and nothing goes out before it has', async () => {

@@ -3,13 +3,16 @@
  * - own group: COMMIT to the waiting backends, side by side; then, and only then, what follows;
  * - others' groups: consecutive ones merged into one transaction of the apply worker; several such may be on their way. One record of
  *   such a transaction notifies at most: PostgreSQL tells equal notifications of one transaction once (ADR 20);
+ * - each database has its own worker: none gets anything while another one's is on its way, so the largest position that any of them has
+ *   committed is the node's (ADR 30);
  * - a schema change: alone, by SQL, when all before it is applied;
  * - a record of an older incarnation of this node: only if `pg_xact_status` says that it did not commit here;
  * - an own record whose local transaction was lost: like a remote one, at its position (RULES 2).
  *
  * @module
  */
-import type { Position } from '../../core/ids.ts'
+import { databaseOf } from '../../core/entry.ts'
+import { firstDatabase, type DatabaseId, type Position } from '../../core/ids.ts'
 import { assert } from '../../core/errors.ts'
 import { deferred, type Deferred } from '../../core/deferred.ts'
 import type { WritesetRecord } from '../../core/writeset.ts'
@@ -28,18 +31,24 @@ const batchesMax = 2
 const batchPositionsMax = 256
 const batchBytesMax = 512 * 1024
 
-export interface ExecutorOptions {
-  readonly tracker: OrderTracker
-  readonly publisher: Publisher
-  readonly readChunks: ReadChunks
+/** How entries come into a database of this node's server. */
+export interface ApplyTarget {
+  readonly publisher: Pick<Publisher, 'send' | 'idle' | 'applied' | 'outstanding' | 'forgetRelations'>
   /** Applies by SQL, in one transaction: schema changes. */
   readonly applyBySql: (position: Position, records: readonly WritesetRecord[]) => Promise<void>
+  /** The schema changed at this position, locally committed: catalogs are to be read anew before anything goes on. */
+  readonly onSchemaChange: () => Promise<void>
+}
+
+export interface ExecutorOptions {
+  readonly tracker: OrderTracker
+  /** Of a database that is there: who writes to one loses to its DROP. */
+  readonly targetOf: (database: DatabaseId) => ApplyTarget
+  readonly readChunks: ReadChunks
   /** Did this transaction of an older incarnation commit at this server? */
   readonly committedBefore: (record: WritesetRecord) => Promise<boolean>
   readonly isOwnNode: (judged: Judged) => boolean
-  /** The schema changed at this position, locally committed: catalogs are to be read anew before anything goes on. */
-  readonly onSchemaChange: () => Promise<void>
-  /** A batch that does nothing but move the worker's origin. */
+  /** A batch that does nothing but move the first database's worker's origin. */
   readonly heartbeatBatch: (position: Position) => ApplyBatch
   /** Apply work begins and ends: blockers are looked for in between. */
   readonly onBusy: (busy: boolean) => void
@@ -47,7 +56,7 @@ export interface ExecutorOptions {
 
 export interface Executor {
   push(judged: Judged): Promise<void> | void
-  /** The worker has applied up to here. */
+  /** A worker has applied up to here. */
   applied(position: Position): void
   /** Runs until closed. */
   run(): Promise<void>
@@ -62,7 +71,9 @@ export interface Executor {
 }
 
 export const createExecutor = (options: ExecutorOptions): Executor => {
-  const { tracker, publisher } = options
+  const { tracker } = options
+  /** The one whose worker may have something on its way. */
+  let current = options.targetOf(firstDatabase)
   const queue: Judged[] = []
   let queuedBytes = 0
   let wake: Deferred<void> | undefined
@@ -105,28 +116,44 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
 
   const send = (batch: ApplyBatch): void => {
     options.onBusy(true)
-    publisher.send(batch)
+    current.publisher.send(batch)
   }
 
   const drain = async (): Promise<void> => {
-    await publisher.idle()
+    await current.publisher.idle()
   }
 
-  const applyNow = async (position: Position, records: readonly WritesetRecord[]): Promise<void> => {
+  /** What is sent from here on is this database's. */
+  const enter = async (database: DatabaseId): Promise<void> => {
+    const target = options.targetOf(database)
+    if (target === current) return
+    await drain()
+    current = target
+  }
+
+  const applyNow = async ({ position, entry }: Judged, records: readonly WritesetRecord[]): Promise<void> => {
+    await enter(databaseOf(entry))
     await drain()
     if (records.some((record) => record.schemaChange)) {
       options.onBusy(true)
       try {
-        await options.applyBySql(position, records)
+        await current.applyBySql(position, records)
       } finally {
         options.onBusy(false)
       }
-      publisher.forgetRelations()
-      await options.onSchemaChange()
+      await schemaChanged()
     } else {
       send(createBatch(position, records, options.readChunks))
       await drain()
     }
+  }
+
+  const schemaChanged = async (): Promise<void> => {
+    const { publisher, onSchemaChange } = current
+    publisher.forgetRelations()
+    // It may be this database that is gone then, for all that `current` needs to know.
+    current = options.targetOf(firstDatabase)
+    await onSchemaChange()
   }
 
   /** Own group of this incarnation: all commit at once; what was lost locally is applied from the journal. */
@@ -138,10 +165,10 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     const lost = changesOf(recordsOf(judged).filter((_, i) => results[i] === false))
     if (lost.length > 0) {
       // As the journal has them: a large record's chunks are found by the record that the journal gave.
-      await applyNow(judged.position, lost)
+      await applyNow(judged, lost)
     } else if (pendings.some((pending) => pending.record.schemaChange)) {
-      publisher.forgetRelations()
-      await options.onSchemaChange()
+      await enter(databaseOf(judged.entry))
+      await schemaChanged()
     }
     tracker.complete(judged.position)
     for (const [i, pending] of pendings.entries()) {
@@ -155,7 +182,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     for (const record of changesOf(recordsOf(judged))) {
       if (!(await options.committedBefore(record))) missing.push(record)
     }
-    if (missing.length > 0) await applyNow(judged.position, missing)
+    if (missing.length > 0) await applyNow(judged, missing)
     tracker.complete(judged.position)
   }
 
@@ -166,9 +193,15 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
 
   const notifies = (judged: Judged): boolean => recordsOf(judged).some((record) => record.notifies === true)
 
+  /** Whose worker applies it; undefined: nothing is to be applied. */
+  const destination = (judged: Judged): DatabaseId | undefined =>
+    judged.committed.length === 0 ? undefined : databaseOf(judged.entry)
+
   /** Takes what can be applied as one transaction off the queue and sends it. */
   const executeRemote = async (): Promise<void> => {
-    while (publisher.outstanding >= batchesMax && !closed) await sleep()
+    const database = destination(queue[0] as Judged)
+    if (database !== undefined) await enter(database)
+    while (current.publisher.outstanding >= batchesMax && !closed) await sleep()
     if (closed) return
     const records: WritesetRecord[] = []
     let bytes = 0
@@ -176,6 +209,8 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     let count = 0
     let notified = false
     while (queue[0] !== undefined && isMergeable(queue[0]) && count < batchPositionsMax && bytes < batchBytesMax) {
+      const to = destination(queue[0])
+      if (to !== undefined && options.targetOf(to) !== current) break
       const notifying = notifies(queue[0])
       if (notifying && notified) break
       notified ||= notifying
@@ -194,9 +229,9 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     heartbeatDue = false
     // Between steps all that is issued and not on its way to the worker is complete, so this can't overtake anything. Where
     // the worker stands there already, it would never report the heartbeat as something new.
-    if (publisher.outstanding === 0 && tracker.applied > publisher.applied) {
-      send(options.heartbeatBatch(tracker.applied))
-    }
+    if (current.publisher.outstanding > 0) return
+    current = options.targetOf(firstDatabase)
+    if (tracker.applied > current.publisher.applied) send(options.heartbeatBatch(tracker.applied))
   }
 
   const step = async (): Promise<void> => {
@@ -207,7 +242,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     tracker.issue(next.position, false)
     if (next.own !== undefined) return executeOwn(next, next.own)
     if (options.isOwnNode(next)) return executeOlderIncarnation(next)
-    await applyNow(next.position, recordsOf(next))
+    await applyNow(next, recordsOf(next))
     tracker.complete(next.position)
   }
 
@@ -223,7 +258,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => {
     applied(position) {
       applying = applying.filter((judged) => judged.position > position)
       if (position > tracker.applied) tracker.complete(position)
-      if (publisher.outstanding === 0) options.onBusy(false)
+      if (current.publisher.outstanding === 0) options.onBusy(false)
       signal()
     },
     async run() {

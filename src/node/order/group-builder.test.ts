@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { deferred } from '../../core/deferred.ts'
 import { decodeEntry } from '../../core/entry.ts'
 import { AllwriteError } from '../../core/errors.ts'
-import { incarnation, nodeId, position, type Position } from '../../core/ids.ts'
+import { databaseId, incarnation, nodeId, position, type Position } from '../../core/ids.ts'
 import type { AppendId, Entry } from '../../core/writeset.ts'
 import type { Journal } from '../../journal/contract.ts'
 import { createGroupBuilder } from './group-builder.ts'
@@ -216,4 +216,24 @@ test('a gap without a refused number before it ends the agent', async () => {
   appends[0]?.fail(new AllwriteError('protocol', 'append 1/0 of n1 leaves a gap'))
   await settleTasks()
   equal(fatal.length, 1)
+})
+
+test('a group holds transactions of one database, and none of another one waits for long', async () => {
+  const { appends, builder, sizes } = newBuilder()
+  const other = databaseId(3_000_000_000)
+  builder.add(makePending(makeRecord()))
+  await settleTasks()
+  for (const database of [undefined, other, undefined, other, other]) {
+    const pending = makePending(makeRecord())
+    builder.add(database === undefined ? pending : { ...pending, database })
+  }
+  for (let i = 0; i < 3; i++) {
+    await settleTasks()
+    appends[i]?.answer(i + 1)
+  }
+  deepEqual(sizes(), [1, 2, 3])
+  deepEqual(
+    appends.map(({ entry }) => (entry.kind === 'group' ? entry.database : 'none')),
+    [undefined, undefined, other],
+  )
 })

@@ -4,7 +4,8 @@
  *
  * Contract
  * - Numbers of one incarnation are dense: `append` is the only way to the journal, for groups and chunks alike.
- * - A group holds one record with notifications at most: its members commit side by side, and where they are applied, in one
+ * - A group holds records of one database: its members are applied in one transaction (core/writeset.ts).
+ * - It holds one record with notifications at most: its members commit side by side, and where they are applied, in one
  *   transaction, of which PostgreSQL would tell equal notifications once (ADR 20).
  * - Once sent, only the journal decides (RULES 2): an append is never taken back.
  * - A full journal refuses an append without a trace: its transactions are refused, with 53100. Its number was not used, and is the
@@ -116,22 +117,33 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
     return { number: id.number, done }
   }
 
-  /** Takes the next group off the ready list. */
+  /** Takes the next group off the ready list: of the first one's database, as all that are ready hold their locks at one time. */
   const cut = (): Pending[] => {
-    if (ready[0]?.alone === true) return ready.splice(0, 1)
-    let count = 0
+    const [first] = ready
+    if (first?.alone === true) return ready.splice(0, 1)
+    const group: Pending[] = []
+    const others: Pending[] = []
     let bytes = 0
     let keys = 0
     let notifies = false
-    for (const { record, alone } of ready) {
+    for (const [at, pending] of ready.entries()) {
+      const { record, alone, database } = pending
+      if (database !== first?.database) {
+        others.push(pending)
+        continue
+      }
       bytes += recordByteLength(record)
       keys += record.keys.length / keyBytes
-      const full = bytes > groupBytesMax || keys > groupKeysMax || count >= groupRecordsMax
-      if (count > 0 && (full || alone || (notifies && record.notifies === true))) break
+      const full = bytes > groupBytesMax || keys > groupKeysMax || group.length >= groupRecordsMax
+      if (group.length > 0 && (full || alone || (notifies && record.notifies === true))) {
+        others.push(...ready.slice(at))
+        break
+      }
       notifies ||= record.notifies === true
-      count += 1
+      group.push(pending)
     }
-    return ready.splice(0, count)
+    ready = others
+    return group
   }
 
   /** Records that wait for different groups all hold their locks at one time: any of them may go first. */
@@ -149,7 +161,13 @@ export const createGroupBuilder = (options: GroupBuilderOptions): GroupBuilder =
     const group = cut()
     const records: readonly WritesetRecord[] = group.map((pending) => pending.record)
     for (const pending of group) pending.appended = true
-    const { number, done } = append((id) => ({ kind: 'group', ...id, records }))
+    const database = group[0]?.database
+    const { number, done } = append((id) => ({
+      kind: 'group',
+      ...id,
+      ...(database === undefined ? {} : { database }),
+      records,
+    }))
     // Known before the journal can show it to us.
     appended.set(number, group)
     done.then(

@@ -4,10 +4,13 @@
  * @module
  */
 import type { Deferred } from '../../core/deferred.ts'
+import type { DatabaseId } from '../../core/ids.ts'
 import type { WritesetRecord } from '../../core/writeset.ts'
 import type { Outcome, Participant } from '../session/contract.ts'
 
 export interface Pending {
+  /** Absent: the first. */
+  readonly database?: DatabaseId
   readonly participant: Participant
   readonly record: WritesetRecord
   readonly outcome: Deferred<Outcome>

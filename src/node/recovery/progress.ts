@@ -9,6 +9,11 @@ import type { Lsn, Position, Xid } from '../../core/ids.ts'
 import { lsn, position, positionOfLsn } from '../../core/ids.ts'
 import { AllwriteError } from '../../core/errors.ts'
 
+/** The origin under which the first database's rows that come by SQL are recorded; others' with their OID behind it. */
+export const sqlOriginName = 'allwrite_sql'
+/** Every database has one of this name. */
+const subscriptionName = 'allwrite'
+
 /** Runs one query; rows as objects of texts. */
 export type Query = (
   sql: string,
@@ -20,23 +25,21 @@ const parseLsn = (text: string): Lsn => {
   return lsn((BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`))
 }
 
-/** The largest position that any of the origins has committed: everything up to it is applied here. */
-export const originPosition = async (query: Query, originNames: readonly string[]): Promise<Position> => {
+/**
+ * The largest position that the agent's appliers have committed, of any database: everything up to it is applied here, since none of them
+ * begins before what another one was given is committed (ADR 30).
+ */
+export const originPosition = async (query: Query): Promise<Position> => {
   const rows = await query(
     `SELECT s.remote_lsn::text AS lsn FROM pg_replication_origin_status s
-     JOIN pg_replication_origin o ON o.roident = s.local_id WHERE o.roname = ANY ($1)`,
-    [originNames],
+     JOIN pg_replication_origin o ON o.roident = s.local_id
+    WHERE o.roname ~ $1 OR o.roname IN (SELECT 'pg_' || oid FROM pg_subscription WHERE subname = $2)`,
+    [`^${sqlOriginName}(_\\d+)?$`, subscriptionName],
   )
   return rows.reduce((max, row) => {
     const at = positionOfLsn(parseLsn(row['lsn'] ?? '0/0'))
     return at > max ? at : max
   }, position(0))
-}
-
-/** The name PostgreSQL gives the origin of a subscription. */
-export const subscriptionOrigin = async (query: Query, subscription: string): Promise<string | undefined> => {
-  const rows = await query(`SELECT 'pg_' || oid AS name FROM pg_subscription WHERE subname = $1`, [subscription])
-  return rows[0]?.['name'] ?? undefined
 }
 
 /**

@@ -147,6 +147,11 @@ export class Channel {
     return this.#lost
   }
 
+  /** The client has had the beginning of a message whose rest has not come. */
+  get midFrame(): boolean {
+    return this.#partShown && this.#scanner.midFrame
+  }
+
   get busy(): boolean {
     return this.#cycles.length > 0
   }
@@ -268,8 +273,8 @@ export class Channel {
     try {
       this.#scanner.push(chunk)
     } catch (thrown) {
-      // A broken frame ends this session, never the process.
-      if (!(thrown instanceof AllwriteError)) throw thrown
+      // A broken frame ends this session, never the process; one that is shorter than its fields is read past its end.
+      if (!(thrown instanceof AllwriteError || thrown instanceof RangeError)) throw thrown
       this.#socket.destroy()
     }
     this.#out.flush()

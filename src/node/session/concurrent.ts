@@ -1,6 +1,7 @@
 /**
- * CREATE and DROP INDEX CONCURRENTLY of a client: journaled as a row in a transaction of ours, then waited for until this node has
- * done it (index-builds.ts). Meanwhile the backend is in no transaction, so that nothing waits for it.
+ * What a client can't run in a transaction, and every node has to do at one position: CREATE and DROP INDEX CONCURRENTLY
+ * (index-builds.ts), commands that make, change or drop a database (database-commands.ts). Journaled as a row in a transaction of ours,
+ * then waited for until this node has done it. Meanwhile the backend is in no transaction, so that nothing waits for it.
  *
  * @module
  */
@@ -30,13 +31,14 @@ const cancelled = (): AllwriteError =>
  * Runs it to its answer, which is given here if it succeeds; an error is the caller's to tell, and to roll back for.
  * @param alone nothing else runs in its implicit transaction
  */
-export async function changeIndexes(
+export async function runOutside(
   core: Core,
   statement: ConcurrentStatement,
   alone: boolean,
 ): Promise<AllwriteError | undefined> {
   if (!alone || core.state === 'client') {
-    const text = `${statement.tag} CONCURRENTLY cannot run inside a transaction block`
+    const concurrently = statement.request.kind === 'database' ? '' : ' CONCURRENTLY'
+    const text = `${statement.tag}${concurrently} cannot run inside a transaction block`
     return new AllwriteError('protocol', text, { sqlState: '25001' })
   }
   const journaled = await journal(core, statement)
@@ -60,11 +62,12 @@ async function journal(
 ): Promise<AllwriteError | string | { readonly result: Promise<BuildResult> }> {
   const { functions, journalSecret, gate } = core.options
   const id = randomUUID()
-  const result = core.options.buildResult(id)
+  const ofDatabase = request.kind === 'database'
+  const result = ofDatabase ? core.options.databaseResult(id) : core.options.buildResult(id)
   for (let tries = 1; ; tries++) {
     if (core.state === 'idle') await core.wrap()
     else core.touch()
-    const { error, value } = await core.call(functions.journalConcurrently, [
+    const { error, value } = await core.call(ofDatabase ? functions.journalDatabase : functions.journalConcurrently, [
       journalSecret,
       id,
       JSON.stringify(request),

@@ -17,6 +17,7 @@ import { AllwriteError, assert } from '../../core/errors.ts'
 import { position } from '../../core/ids.ts'
 import { parameterStatus } from '../../wire/pgwire/login-messages.ts'
 import { functionCall, readyForQuery, Status, type TextEncoding } from '../../wire/pgwire/messages.ts'
+import { BlockTurn } from './block-turn.ts'
 import { BruteForce } from './abort.ts'
 import { BackendLost, hiddenCycle, type Answer, type Channel, type CycleOptions } from './channel.ts'
 import type { Conflict, Participant } from './contract.ts'
@@ -86,6 +87,8 @@ export class Core implements Participant {
   readonly brute: BruteForce
   readonly ending: Ending
   readonly consistency: Consistency
+  /** Of the client's transaction that changes the schema. */
+  readonly turn: BlockTurn
   /** The unit that runs holds DDL. */
   schemaChange = false
   /** The backend's connection has ended. */
@@ -102,6 +105,7 @@ export class Core implements Participant {
     this.brute = new BruteForce(this)
     this.ending = new Ending(this)
     this.consistency = new Consistency(this, start.consistencyUnknown)
+    this.turn = new BlockTurn(this)
     this.gone = new Promise((resolve) => {
       this.#resolveGone = resolve
     })
@@ -223,6 +227,7 @@ export class Core implements Participant {
       this.owed = undefined
       this.wish.ended(false)
       this.names.transactionEnded()
+      this.turn.release()
     }
     this.state = next
   }
@@ -366,6 +371,7 @@ export class Core implements Participant {
   closed(): void {
     this.#resolveGone()
     this.brute.closed()
+    this.turn.release()
     this.onCancel?.()
   }
 

@@ -41,8 +41,10 @@ const functions = {
   currentSetting: 5,
   captureLocking: 6,
   journalConcurrently: 7,
+  journalDatabase: 0,
   sessionState: 8,
-  countTransaction: 9,
+  turnTables: 9,
+  countTransaction: 10,
 }
 const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
 const calledBy = (oid: number): string =>
@@ -91,7 +93,7 @@ export class FakeBackend {
 
   #request(request: string): void {
     this.requests.push(request)
-    const answer = this.script(request, this) ?? this.#usual(request)
+    const answer = this.script(request, this) ?? this.usual(request)
     if (answer === 'die') this.die()
     else if (answer !== 'silence') this.#socket.write(answer)
   }
@@ -116,7 +118,8 @@ export class FakeBackend {
     else if (type === 'C') this.#request(`close ${readTarget(frame).name}`)
   }
 
-  #usual(request: string): Buffer {
+  /** What it answers where no script says otherwise. */
+  usual(request: string): Buffer {
     if (request === 'sync') return readyForQuery(this.#status.charCodeAt(0))
     if (request.startsWith('parse ')) return this.#status === 'E' ? this.refused('25P02') : parseComplete
     if (request.startsWith('bind ')) return bindComplete
@@ -208,6 +211,7 @@ export async function fakeSession(
       committed: () => Promise.resolve(false),
       onSequenceExhausted: () => Promise.reject(new Error('none')),
       buildResult: () => Promise.resolve({ notices: [] }),
+      databaseResult: () => Promise.resolve({ notices: [] }),
       log: { warn: () => undefined, error: (_fields, text) => errors.push(text) },
       ...options,
     },

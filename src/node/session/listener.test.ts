@@ -9,15 +9,18 @@ import { createByteReader } from '../../login/byte-reader.ts'
 import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
 import type { ListenerOptions } from './listener.ts'
-import { openRaw, rawLogin, readRaw, until } from './login-testing.ts'
+import { defaultRules, parseHba } from '../../wire/hba/rules.ts'
+import { createThrottle, failuresFree } from './throttle.ts'
+import { noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
 import type { RoleRecord } from './login.ts'
 
 const ann: RoleRecord = {
   verifier: verifierOfPassword('secret', Buffer.alloc(16, 1), 64),
   canLogin: true,
-  validUntil: null,
+  expired: false,
   connectionLimit: -1,
   superuser: false,
+  memberOf: [],
 }
 const start = (options: Partial<ListenerOptions> = {}) =>
   listen({
@@ -27,10 +30,14 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     gate: { serving: true },
     lookupRole: (name) => Promise.resolve(name === 'ann' ? ann : undefined),
     socketPath: '/nonexistent/.s.PGSQL.1',
-    database: 'postgres',
+    enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(1)),
+    issueTicket: noTickets,
+    rules: defaultRules,
+    throttle: createThrottle(),
+    now: () => performance.now(),
     onSession: () => assert.fail('no session without a server'),
     ...options,
   })
@@ -59,7 +66,7 @@ test('wrong password, unknown role, no password and expired password look the sa
   const roles: Record<string, RoleRecord> = {
     ann,
     none: { ...ann, verifier: null },
-    old: { ...ann, validUntil: new Date(0) },
+    old: { ...ann, expired: true },
     md5: { ...ann, verifier: 'md5a3556571e93b0d20722ba62be61e8c2d' },
   }
   await using listener = await start({ lookupRole: (name) => Promise.resolve(roles[name]) })
@@ -99,17 +106,13 @@ test('a failing role lookup is 57P03, and its words stay inside', async () => {
   await refuses(listener.port, '57P03', /^the role could not be looked up$/)
 })
 
-test('a node that is not serving refuses with 57P03, a full one with 53300, both before any password', async () => {
+test('a node that is not serving refuses with 57P03 before any password, a full one with 53300 behind it', async () => {
   await using closed = await start({ gate: { serving: false } })
   await refuses(closed.port, '57P03', /not yet accepting connections/)
-  await using listener = await start({ sessionsMax: 1 })
-  const first = await openRaw(listener.port)
-  first.write(startupMessage(as('ann')))
-  await until('the slot is taken', () => listener.sessions === 1)
+  await using listener = await start({ sessionsMax: 0 })
   await refuses(listener.port, '53300', /too many clients/)
-  first.destroy()
-  await until('the slot is free', () => listener.sessions === 0)
-  await refuses(listener.port, '57P03', /server is not available/)
+  await refuses(listener.port, '28P01', /password/, 'wrong')
+  await until('it is gone', () => listener.sessions + listener.waiting === 0)
 })
 
 test('a login that takes too long is cut off: in silence before the start-up message, with words after it', async () => {
@@ -135,7 +138,7 @@ test('a disconnect at every byte of the login ends that connection only', async 
     const socket = await openRaw(listener.port)
     await assert.rejects(rawLogin(socket, { password: 'secret', parameters: as('ann'), cutAfter }))
     socket.destroy()
-    await until('the slot is free', () => listener.sessions === 0)
+    await until('it is gone', () => listener.sessions + listener.waiting === 0)
   }
   await refuses(listener.port, '57P03', /server is not available/)
 })
@@ -181,7 +184,7 @@ test('a flood before the login is known is not kept in memory', async () => {
   assert.ok(stuck())
   release?.(ann)
   socket.destroy()
-  await until('the slot is free', () => listener.sessions === 0)
+  await until('it is gone', () => listener.sessions + listener.waiting === 0)
 })
 
 test('without TLS, SSLRequest is answered N and the login goes on; bytes sent before the answer end it', async () => {
@@ -206,9 +209,54 @@ test('closing the listener ends logins under way and frees the port', async () =
   const listener = await start()
   const socket = await openRaw(listener.port)
   socket.write(startupMessage(as('ann')))
-  await until('the login is under way', () => listener.sessions === 1)
+  await until('the login is under way', () => listener.waiting === 1)
   await listener.close()
   await new Promise((resolve) => socket.once('close', resolve).resume())
   await using again = await start({ port: listener.port })
   await assert.rejects(start({ port: again.port }), { code: 'configuration' })
+})
+
+test('half-open logins take nobody’s place: a client that logs in finds room, whatever the others do', async () => {
+  await using listener = await start({ sessionsMax: 4 })
+  const idle = await Promise.all(Array.from({ length: 100 }, () => openRaw(listener.port)))
+  for (const socket of idle) socket.resume().write(startupMessage(as('ann')))
+  await until('they wait, bounded', () => idle.filter((socket) => socket.destroyed).length >= 70)
+  assert.ok(listener.waiting <= 24)
+  await refuses(listener.port, '57P03', /server is not available/)
+  for (const socket of idle) socket.destroy()
+})
+
+test('the rules decide before a password is asked for; a member of a role is known as one', async () => {
+  const rules = parseHba(
+    `host all bob all reject
+hostssl all all all scram-sha-256
+host all +staff 127.0.0.1/32 scram-sha-256`,
+    'x',
+  )
+  await using listener = await start({
+    rules: () => rules,
+    lookupRole: (name) => Promise.resolve({ ...ann, memberOf: name === 'ann' ? ['staff'] : [] }),
+  })
+  await refuses(listener.port, '57P03', /server is not available/)
+  await refuses(
+    listener.port,
+    '28000',
+    /^pg_hba.conf rejects connection for host "127.0.0.1", user "bob", database "postgres", no encryption$/,
+    'secret',
+    as('bob'),
+  )
+  await refuses(listener.port, '28000', /^no pg_hba.conf entry for host "127.0.0.1", user "eve"/, 'secret', as('eve'))
+})
+
+test('guesses are slowed down; another role’s login is not', async () => {
+  const throttle = createThrottle()
+  let now = 0
+  await using listener = await start({ throttle, now: () => now, lookupRole: () => Promise.resolve(ann) })
+  for (let guess = 0; guess < failuresFree; guess++) await refuses(listener.port, '28P01', /password/, `guess ${guess}`)
+  for (let ahead = 0; ahead < 11; ahead++) throttle.enter('127.0.0.1', 'ann', now)
+  await refuses(listener.port, '53300', /too many failed logins of role "ann" from this address/)
+  await refuses(listener.port, '57P03', /server is not available/, 'secret', as('bob'))
+  now += 300_001
+  await refuses(listener.port, '57P03', /server is not available/)
+  assert.equal(throttle.size, 0)
 })

@@ -14,6 +14,7 @@ import { setMaxListeners } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { AllwriteError } from '../../core/errors.ts'
+import { createLobby } from './lobby.ts'
 import { login } from './login.ts'
 import type { LoginContext, SessionStart } from './login.ts'
 
@@ -21,11 +22,11 @@ import type { LoginContext, SessionStart } from './login.ts'
 export const loginMsMax = 60_000
 /** TCP keep-alive starts after this silence: a client that vanished holds locks that others wait for. */
 const keepAliveMs = 60_000
-/**
- * Sockets beyond two per session are dropped unread, as PostgreSQL's postmaster does (MaxLivePostmasterChildren): the
- * room between is for refusing with words and for cancel requests.
- */
-const socketsPerSession = 2
+/** Connections that have not logged in yet: two per session, and some for refusing with words and for cancel requests. */
+const waitingPerSession = 2
+const waitingSpare = 16
+/** Sockets beyond this many times what sessions and logins may have are dropped unread: those that are being closed count. */
+const socketsPerPlace = 2
 /** As PostgreSQL's listen backlog for its usual 100 connections. */
 const backlog = 200
 
@@ -33,7 +34,7 @@ export interface ListenerOptions extends Omit<LoginContext, 'admit' | 'deadlineM
   readonly host: string
   /** 0: any free port. */
   readonly port: number
-  /** Sessions at once, logins included; the local server's max_connections must be above it. */
+  /** Sessions at once; the local server's max_connections must be above it. */
   readonly sessionsMax: number
   readonly loginDeadlineMs?: number
   readonly onSession: (session: SessionStart) => void
@@ -42,8 +43,10 @@ export interface ListenerOptions extends Omit<LoginContext, 'admit' | 'deadlineM
 export interface Listener extends AsyncDisposable {
   readonly host: string
   readonly port: number
-  /** Sessions and logins that hold a slot now. */
+  /** Sessions that hold a slot now. */
   readonly sessions: number
+  /** Connections that have not logged in yet. */
+  readonly waiting: number
   /** Stops accepting and ends the logins under way; sessions that were handed over go on. Idempotent. */
   close(): Promise<void>
 }
@@ -67,8 +70,11 @@ export const listen = async (options: ListenerOptions): Promise<Listener> => {
     deadlineMs: options.loginDeadlineMs ?? loginMsMax,
     signal: closing.signal,
   }
+  const waitingMax = waitingPerSession * options.sessionsMax + waitingSpare
+  const lobby = createLobby(waitingMax)
   const serve = async (socket: Socket): Promise<void> => {
-    const session = await login(socket, context)
+    lobby.enter(socket)
+    const session = await login(socket, context).finally(() => lobby.leave(socket))
     if (session) options.onSession(session)
   }
 
@@ -77,7 +83,7 @@ export const listen = async (options: ListenerOptions): Promise<Listener> => {
     logins.add(running)
     void running.finally(() => logins.delete(running))
   })
-  server.maxConnections = socketsPerSession * options.sessionsMax + 16
+  server.maxConnections = socketsPerPlace * (options.sessionsMax + waitingMax)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: Error) =>
       reject(
@@ -103,6 +109,9 @@ export const listen = async (options: ListenerOptions): Promise<Listener> => {
     port: address.port,
     get sessions() {
       return sessions
+    },
+    get waiting() {
+      return lobby.size
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -16,7 +16,9 @@ import { createByteReader } from '../../login/byte-reader.ts'
 import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
 import type { ListenerOptions } from './listener.ts'
-import { openRaw, rawLogin, readRaw, until } from './login-testing.ts'
+import { defaultRules } from '../../wire/hba/rules.ts'
+import { createThrottle } from './throttle.ts'
+import { noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
 import type { LookupRole, SessionStart } from './login.ts'
 import { openTlsSource } from '../../login/tls.ts'
 
@@ -75,18 +77,22 @@ const lookupRole: LookupRole = async (name) => {
   const { rows } = await admin.query<{
     rolpassword: string | null
     rolcanlogin: boolean
-    rolvaliduntil: Date | null
+    expired: boolean
     rolconnlimit: number
     rolsuper: boolean
-  }>('select rolpassword, rolcanlogin, rolvaliduntil, rolconnlimit, rolsuper from pg_authid where rolname = $1', [name])
+  }>(
+    'select rolpassword, rolcanlogin, coalesce(rolvaliduntil < now(), false) as expired, rolconnlimit, rolsuper from pg_authid where rolname = $1',
+    [name],
+  )
   const row = rows[0]
   return (
     row && {
       verifier: row.rolpassword,
       canLogin: row.rolcanlogin,
-      validUntil: row.rolvaliduntil,
+      expired: row.expired,
       connectionLimit: row.rolconnlimit,
       superuser: row.rolsuper,
+      memberOf: [],
     }
   )
 }
@@ -111,10 +117,14 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     gate: { serving: true },
     lookupRole,
     socketPath,
-    database: 'postgres',
+    enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(3)),
+    issueTicket: noTickets,
+    rules: defaultRules,
+    throttle: createThrottle(),
+    now: () => performance.now(),
     onSession: pipe,
     ...options,
   })
@@ -193,7 +203,7 @@ test('the client sees its own key and wishes; bytes pipelined behind the login a
   while (types.at(-1) !== 'Z') types.push((await readRaw(reader)).type)
   assert.deepEqual(types, ['T', 'D', 'C', 'Z'])
   socket.destroy()
-  await until('the slot is free', () => listener.sessions === 0)
+  await until('it is gone', () => listener.sessions + listener.waiting === 0)
 })
 
 test('a cancel request with the right key cancels, one with a wrong key does nothing; neither is answered', async () => {

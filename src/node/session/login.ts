@@ -13,7 +13,12 @@
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { networkInterfaces } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import type { LocalAddress } from '../../wire/hba/address.ts'
+import { ruleFor } from '../../wire/hba/match.ts'
+import type { HbaRule } from '../../wire/hba/rules.ts'
 import { errorResponse, fieldsOfError } from '../../wire/pgwire/errors.ts'
 import {
   backendKeyData,
@@ -23,9 +28,9 @@ import {
 } from '../../wire/pgwire/login-messages.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
 import { authenticate } from '../../login/authenticate.ts'
-import type { LookupRole } from '../../login/authenticate.ts'
+import type { LookupRole, RoleRecord } from '../../login/authenticate.ts'
 import { connectBackend } from './backend.ts'
-import type { Backend } from './backend.ts'
+import type { Backend, BackendOptions } from './backend.ts'
 import { ClosedError } from '../../login/byte-reader.ts'
 import { passCancel } from './cancel.ts'
 import type { CancelRegistry } from './cancel.ts'
@@ -33,6 +38,9 @@ import { closeChannel, openChannel, readOpening } from '../../login/login-channe
 import type { Channel } from '../../login/login-channel.ts'
 import type { NodeGate } from './contract.ts'
 import { startSettings } from './start-settings.ts'
+import { ticketSetting } from './tickets.ts'
+import type { IssueTicket } from './tickets.ts'
+import type { Throttle } from './throttle.ts'
 import type { TlsSource } from '../../login/tls.ts'
 
 export type { LookupRole, RoleRecord } from '../../login/authenticate.ts'
@@ -49,16 +57,23 @@ export interface LoginContext {
   readonly lookupRole: LookupRole
   /** Unix socket of the local server: `<folder>/.s.PGSQL.<port>`. */
   readonly socketPath: string
-  /** The one database that is served. */
-  readonly database: string
+  /** Makes a database ready for a session; false where there is none of this name. @throws AllwriteError where it can't be used now */
+  readonly enterDatabase: (name: string) => Promise<boolean>
   /** Roles of the machinery, which nobody logs in as. */
   readonly reservedRoles: ReadonlySet<string>
   /** The same on all nodes of a cluster: salts of roles that don't exist come from it. */
   readonly mockSecret: Buffer
   readonly tls?: TlsSource
   readonly tlsRequired?: boolean
+  /** Who may come in, as of now. */
+  readonly rules: () => readonly HbaRule[]
+  readonly throttle: Throttle
+  /** ms; for the throttle. */
+  readonly now: () => number
   readonly cancels: CancelRegistry
-  /** Takes one of the node's session slots for as long as `socket` lives; false when there is none left. */
+  /** Shows the local server that a login comes from here. */
+  readonly issueTicket: IssueTicket
+  /** Takes one of the node's session slots, behind the password, for as long as `socket` lives; false when there is none left. */
   readonly admit: (socket: Socket) => boolean
   /** How long a login may take (authentication_timeout). */
   readonly deadlineMs: number
@@ -156,15 +171,30 @@ const startSession = async (
 ): Promise<SessionStart> => {
   const { user, minor } = startup
   if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(minor, startup.unknownOptions))
-  checkAdmission(accepted, channel, user, context)
-  const keys = await authenticate(channel, user, context)
+  checkNode(channel, user, context)
+  const role = await context.lookupRole(user).catch((cause: unknown) => {
+    throw new AllwriteError('unavailable', 'the role could not be looked up', { cause })
+  })
+  const address = accepted.remoteAddress ?? ''
+  const rule = ruleOf(channel, startup, role, address, context)
+  const { throttle } = context
+  await waitTurn(throttle.enter(address, user, context.now()), user, channel.reader.gone)
+  const wrongCertificate = rule.clientCert === 'verify-full' && commonNameOf(channel) !== user
+  const { mockSecret } = context
+  const keys = await authenticate(channel, user, { role, wrongCertificate, mockSecret }).catch((error: unknown) => {
+    if (error instanceof AllwriteError && error.sqlState === '28P01') throttle.failed(address, user, context.now())
+    throw error
+  })
+  throttle.succeeded(address, user)
   try {
-    checkDatabase(startup.database, context.database)
+    if (!context.admit(accepted))
+      throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
+    await checkDatabase(startup.database, context)
     const { settings, readOnlyWish, pooled } = startSettings(startup)
-    const backend = await connectBackend({
+    const backend = await openBackend(context, {
       socketPath: context.socketPath,
       user,
-      database: context.database,
+      database: startup.database,
       credentials: { kind: 'keys', ...keys },
       settings,
       signal: channel.reader.gone,
@@ -192,7 +222,7 @@ const startSession = async (
       backendSecret: backend.secret,
       clientPid: key.pid,
       user,
-      database: context.database,
+      database: startup.database,
       parameters,
       readOnlyWish,
       pooled,
@@ -205,13 +235,71 @@ const startSession = async (
   }
 }
 
-const checkAdmission = (accepted: Socket, channel: Channel, user: string, context: LoginContext): void => {
+/** The client's first statement comes behind this: by then its ticket, which it may read, is void. */
+const openBackend = async (context: LoginContext, options: BackendOptions): Promise<Backend> => {
+  const unavailable = (cause: unknown): never => {
+    throw new AllwriteError('unavailable', "this node's PostgreSQL server is not available", { cause })
+  }
+  const ticket = await context.issueTicket().catch(unavailable)
+  // The last of a name counts: a client's own word for it does not.
+  const settings = [...(options.settings ?? []), [ticketSetting, ticket.text] as const]
+  let backend: Backend
+  try {
+    backend = await connectBackend({ ...options, settings })
+  } catch (error) {
+    await ticket.voided().catch(unavailable)
+    throw error
+  }
+  await ticket.voided().catch((cause: unknown) => {
+    backend.socket.destroy()
+    unavailable(cause)
+  })
+  return backend
+}
+
+/** @throws AllwriteError 28000: the rules let nobody in like this */
+const ruleOf = (
+  channel: Channel,
+  { user, database }: StartupMessage,
+  role: RoleRecord | undefined,
+  address: string,
+  context: LoginContext,
+): HbaRule => {
+  const memberOf = new Set(role?.memberOf)
+  const rule = ruleFor(context.rules(), { address, tls: channel.secure, user, database, memberOf, local: ownAddresses })
+  if (rule.clientCert === 'no' || channel.clientCertificate.state === 'verified') return rule
+  throw new AllwriteError(
+    'protocol',
+    channel.clientCertificate.state === 'none'
+      ? 'connection requires a valid client certificate'
+      : 'client certificates can only be checked if a root certificate store is available',
+    { sqlState: '28000' },
+  )
+}
+
+const ownAddresses = (): LocalAddress[] => Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+
+const commonNameOf = ({ clientCertificate }: Channel): string | undefined =>
+  clientCertificate.state === 'verified' ? clientCertificate.commonName : undefined
+
+/** @throws AllwriteError 53300; ClosedError when the client left */
+const waitTurn = async (waitMs: number | undefined, user: string, gone: AbortSignal): Promise<void> => {
+  if (waitMs === undefined)
+    throw new AllwriteError('unavailable', `too many failed logins of role "${user}" from this address`, {
+      sqlState: '53300',
+      hint: 'Try again later.',
+    })
+  if (waitMs === 0) return
+  await delay(waitMs, undefined, { signal: gone }).catch(() => {
+    throw new ClosedError()
+  })
+}
+
+const checkNode = (channel: Channel, user: string, context: LoginContext): void => {
   if (!context.gate.serving)
     throw new AllwriteError('unavailable', 'the database system is not yet accepting connections', {
       detail: 'This node has not caught up with its cluster.',
     })
-  if (!context.admit(accepted))
-    throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
   if (context.tlsRequired && !channel.secure)
     throw new AllwriteError('protocol', 'this server accepts only TLS connections', {
       sqlState: '28000',
@@ -224,16 +312,14 @@ const checkAdmission = (accepted: Socket, channel: Channel, user: string, contex
     })
 }
 
-const checkDatabase = (asked: string, served: string): void => {
-  if (asked === served) return
-  if (asked === 'template0' || asked === 'template1' || asked === 'postgres')
+const checkDatabase = async (asked: string, context: LoginContext): Promise<void> => {
+  if (asked === 'template0' || asked === 'template1')
     throw new AllwriteError('unsupported', `database "${asked}" is not served by this cluster`, {
-      hint: `Connect to the database "${served}".`,
+      detail: 'Its content is no part of the journal.',
+      hint: 'Create a template of your own: CREATE DATABASE … IS_TEMPLATE true.',
     })
-  throw new AllwriteError('protocol', `database "${asked}" does not exist`, {
-    sqlState: '3D000',
-    hint: `This cluster serves the database "${served}".`,
-  })
+  if (!(await context.enterDatabase(asked)))
+    throw new AllwriteError('protocol', `database "${asked}" does not exist`, { sqlState: '3D000' })
 }
 
 // libpq decides target_session_attrs=read-write from these two, and the backend's guard would tell it to go away.

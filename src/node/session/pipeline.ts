@@ -18,7 +18,7 @@ import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from 
 import { batchBytesMax, batchTypes, collectBatch, ranBy, type Batch, isSecondBegin } from './batch.ts'
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
-import { changeIndexes } from './concurrent.ts'
+import { runOutside } from './concurrent.ts'
 import { ClientGone, CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
@@ -236,7 +236,7 @@ class BatchUnit {
         break
       case 'concurrently': {
         const failed = segment.empty ? undefined : await this.#send(false)
-        const error = failed ? undefined : await changeIndexes(core, statement, first)
+        const error = failed ? undefined : await runOutside(core, statement, first)
         this.#executed = false
         return error ? this.#refuse(error) : failed
       }
@@ -280,6 +280,7 @@ class BatchUnit {
     const segment = this.#segment
     this.#segment = new Segment()
     if (core.owed && segment.onlyPrepares) return this.#prepareOwed(segment)
+    if (core.turn.wants(segment.runs) && (await core.turn.cancelled(segment.runs))) return this.#skipped()
     // Inside a batch that goes on, portals need a transaction that outlives our Sync.
     const wraps = core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !segment.controls))
     const locking = core.state === 'client' && segment.runs.length > 0 ? core.touchLocking(segment.runs) : undefined

@@ -39,6 +39,8 @@ export interface SessionFunctions {
   readonly unseenWrites: number
   /** `allwrite.session_state() → text`: a digest of what a rollback would take from the session; NULL: not known. */
   readonly sessionState: number
+  /** `allwrite.turn_tables(names text, drops boolean) → text`: the isolation level, then a line for each table (`schema.name`). */
+  readonly turnTables: number
   /** `current_setting(name text, missing_ok boolean) → text`, PostgreSQL's own. */
   readonly currentSetting: number
   /** `allwrite.truncate_restarted() → void`: makes the restarts of TRUNCATE ... RESTART IDENTITY those of the cluster. */
@@ -49,9 +51,11 @@ export interface SessionFunctions {
   readonly countTransaction: number
   /** `allwrite.journal_concurrently(secret text, id text, request text) → text`: not NULL, why nothing is to be done. */
   readonly journalConcurrently: number
+  /** `allwrite.journal_database(secret text, id text, request text) → text`: as above. */
+  readonly journalDatabase: number
 }
 
-/** An index change at this node came to its end. */
+/** An index change, or a database's, came to its end at this node. */
 export interface BuildResult {
   readonly notices: readonly { readonly message: string; readonly sqlState: string }[]
   readonly error?: AllwriteError
@@ -94,6 +98,8 @@ export interface SessionOptions {
   readonly onSequenceExhausted: (error: { readonly message: string; readonly detail?: string }) => Promise<void>
   /** How the index change of this id, journaled after this call, comes out at this node. */
   readonly buildResult: (id: string) => Promise<BuildResult>
+  /** The same of a command that makes, changes or drops a database. */
+  readonly databaseResult: (id: string) => Promise<BuildResult>
   readonly log: SessionLog
   /** 0 ≤ x < 1; default Math.random. */
   readonly random?: () => number

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { sessionStateSql } from '../catalog/sql/session-state.ts'
+import { turnTablesSql } from '../catalog/sql/turn-tables.ts'
 import { query } from '../../wire/pgwire/messages.ts'
 import {
   bareClient,
@@ -45,11 +46,13 @@ export async function sessionServer(): Promise<SessionServer> {
     captureLocking: await oid('allwrite.capture_locking'),
     unseenWrites: await oid('allwrite.unseen_writes'),
     sessionState: await oid('allwrite.session_state'),
+    turnTables: await oid('allwrite.turn_tables'),
     truncateRestarted: await oid('allwrite.truncate_restarted'),
     currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
     journalStatement: await oid('allwrite.journal_statement'),
     countTransaction: 0,
     journalConcurrently: 0,
+    journalDatabase: 0,
   }
   const common = {
     functions,
@@ -61,6 +64,7 @@ export async function sessionServer(): Promise<SessionServer> {
     committed: () => Promise.resolve(false),
     onSequenceExhausted: () => Promise.reject(new Error('no range')),
     buildResult: () => Promise.resolve({ notices: [] }),
+    databaseResult: () => Promise.resolve({ notices: [] }),
     log: {
       warn: () => undefined,
       error: (fields: object, text: string) => {
@@ -95,6 +99,8 @@ CREATE FUNCTION allwrite.capture_locking(secret text, nonce text, since pg_lsn) 
   RETURN pg_current_xact_id_if_assigned()::text || ' ' || CASE WHEN current_setting('transaction_isolation') = 'read committed' THEN ' rc' ELSE '' END; END $$;
 CREATE FUNCTION allwrite.unseen_writes() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN current_setting('test.unseen', true); END $$;
 ${sessionStateSql}
+CREATE FUNCTION allwrite.own_write(xid) RETURNS bool LANGUAGE sql AS $$ SELECT $1::text = (pg_current_xact_id()::text::bigint % (2^32)::bigint)::text $$;
+${turnTablesSql}
 CREATE FUNCTION allwrite.journal_statement(secret text, statement text, tables text) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN IF secret <> 'secret' THEN RAISE EXCEPTION 'no'; END IF; INSERT INTO journaled VALUES (statement); END $$;
 CREATE TABLE journaled (statement text);

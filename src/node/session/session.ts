@@ -133,8 +133,11 @@ export function runSession(start: Handover, options: SessionOptions): Session {
         last = errorFrame(AllwriteError.from(thrown), 'FATAL')
       }
     }
+    // Behind half a row nothing may be said: the client would take it for the row's rest.
+    const cut = core.channel.midFrame && !out.holding
+    if (core.channel.midFrame) out.drop()
     out.release()
-    if (last) out.push(last)
+    if (last && !cut) out.push(last)
     out.flush()
     closeBackend()
     client.end()

@@ -13,7 +13,7 @@ import { errorFrame, needsBlockError } from './answers.ts'
 import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
 import type { Answer, CycleOptions } from './channel.ts'
-import { changeIndexes } from './concurrent.ts'
+import { runOutside } from './concurrent.ts'
 import { CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
@@ -101,6 +101,7 @@ async function forward(
   text: string,
   statement: ClassifiedStatement,
 ): Promise<UnitResult> {
+  if (core.turn.wants([statement]) && (await core.turn.cancelled([statement]))) return done
   const locking = core.state === 'client' ? core.touchLocking([statement]) : undefined
   if (statement.kind !== 'harmless') note(core, statement)
   core.report()
@@ -216,7 +217,7 @@ class QueryUnit {
       }
       case 'concurrently': {
         if (core.state === 'failed') return this.#send(index, statement)
-        const error = await changeIndexes(core, statement, this.#statements.length === 1)
+        const error = await runOutside(core, statement, this.#statements.length === 1)
         return error && this.#refuse(error)
       }
       case 'harmless':
@@ -235,6 +236,7 @@ class QueryUnit {
   async #send(index: number, statement: ClassifiedStatement): Promise<UnitResult | undefined> {
     const core = this.#core
     const single = this.#statements.length === 1
+    if (core.turn.wants([statement]) && (await core.turn.cancelled([statement]))) return done
     const wraps = core.state === 'idle' && !(single && needsBlock(statement)) && this.#runNeedsWrap(index)
     let begin: Promise<Answer> | undefined
     if (wraps) {

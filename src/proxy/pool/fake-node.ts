@@ -94,8 +94,8 @@ export class FakeNode {
         return
       }
       await authenticate(channel, opening.user, {
-        lookupRole: () =>
-          Promise.resolve({ verifier, canLogin: true, validUntil: null, connectionLimit: -1, superuser: true }),
+        role: { verifier, canLogin: true, expired: false, connectionLimit: -1, superuser: true, memberOf: [] },
+        wrongCertificate: false,
         mockSecret: Buffer.alloc(32),
       })
       const parameters = new Map(opening.settings)
@@ -262,7 +262,7 @@ export class FakeSession {
       this.node.cluster.closed.add(closed)
       return row(String(count), 'SELECT 1')
     }
-    if (text.includes('pg_authid')) return rowOf([verifier, 'true', null, '-1', 'true'], 'SELECT 1')
+    if (text.includes('pg_authid')) return rowOf([verifier, 'true', 'false', '-1', 'true'], 'SELECT 1')
     if (text.startsWith("SELECT 's'")) return this.#stateRows()
     if (text.includes('1 / 0')) return this.#error('22012', 'division by zero')
     switch (word) {

@@ -86,6 +86,9 @@ class PoolListener implements Pool {
   readonly #options: PoolOptions
   readonly #settings: PoolSettings
   readonly #server: Server
+  /** By database: connections are counted in their own. */
+  readonly #stewards = new Map<string, Steward>()
+  /** For what is the same in all. */
   readonly #steward: Steward
   readonly #connections: Connections
   readonly #context: SessionContext
@@ -102,7 +105,7 @@ class PoolListener implements Pool {
   constructor(options: PoolOptions) {
     this.#options = options
     this.#settings = checkedSettings(options.settings ?? {})
-    this.#steward = new Steward({ routes: options.routes, ...options.steward })
+    this.#steward = this.#stewardOf(options.steward.database)
     this.#connections = new Connections({
       routes: options.routes,
       settings: this.#settings,
@@ -165,7 +168,7 @@ class PoolListener implements Pool {
     for (const socket of this.#sockets) socket.destroy()
     await Promise.all(sessions.map((session) => session.closed))
     this.#connections.close()
-    this.#steward.close()
+    for (const steward of this.#stewards.values()) steward.close()
     await closed
   }
 
@@ -205,8 +208,10 @@ class PoolListener implements Pool {
     if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(startup.minor, startup.unknownOptions))
     if (this.#sessions.size >= (this.#options.clientsMax ?? clientsMaxDefault))
       throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
+    const role = await this.#steward.lookupRole(startup.user)
     const keys = await authenticate(channel, startup.user, {
-      lookupRole: (name) => this.#steward.lookupRole(name),
+      role,
+      wrongCertificate: false,
       // Salts of roles that don't exist: the same for all proxies of a cluster.
       mockSecret: hmac(Buffer.from(this.#options.steward.password), 'mock'),
     })
@@ -256,6 +261,13 @@ class PoolListener implements Pool {
     })
   }
 
+  #stewardOf(database: string): Steward {
+    const { routes, steward } = this.#options
+    let found = this.#stewards.get(database)
+    if (found === undefined) this.#stewards.set(database, (found = new Steward({ routes, ...steward, database })))
+    return found
+  }
+
   /** One object for all clients that start alike. */
   #kindOf(startup: StartupMessage): Kind {
     const { user, database, options, replication } = startup
@@ -300,12 +312,13 @@ class PoolListener implements Pool {
       ...login,
       target,
       id,
+      database: kind.database,
       onClosed: () => this.#connections.closed(connection),
     })
     const closeCounting = this.#options.routes.opened(target)
     connection.onceClosed(() => {
       closeCounting()
-      if (id !== undefined) this.#steward.forget(id)
+      if (id !== undefined) this.#stewardOf(kind.database).forget(id)
     })
     try {
       for (const sql of this.#firstStatements(id)) {

@@ -66,6 +66,7 @@ export class ServerConnection {
   readonly target: Target
   /** Under which its transactions are counted (ADR 29); undefined: they are not. */
   readonly id: string | undefined
+  readonly database: string
   readonly pid: number
   readonly secret: Buffer
   /** What is reported now, by name. */
@@ -110,6 +111,7 @@ export class ServerConnection {
     readonly leftover: Buffer
     readonly target: Target
     readonly id: string | undefined
+    readonly database: string
     readonly pid: number
     readonly secret: Buffer
     readonly parameters: ReadonlyMap<string, string>
@@ -118,6 +120,7 @@ export class ServerConnection {
     const { socket } = options
     this.target = options.target
     this.id = options.id
+    this.database = options.database
     this.pid = options.pid
     this.secret = options.secret
     this.reported = new Map(options.parameters)

@@ -41,19 +41,20 @@ export class Steward {
   async lookupRole(name: string): Promise<RoleRecord | undefined> {
     const literal = `'${name.replaceAll("'", "''")}'`
     const { rows } = await this.#ask(
-      `SELECT rolpassword, rolcanlogin::text, extract(epoch FROM rolvaliduntil)::text, rolconnlimit::text, rolsuper::text
+      `SELECT rolpassword, rolcanlogin::text, coalesce(rolvaliduntil < clock_timestamp(), false)::text, rolconnlimit::text, rolsuper::text
          FROM pg_catalog.pg_authid WHERE rolname = ${literal}`,
       10_000,
     )
     const [row] = rows
     if (row === undefined) return undefined
-    const [verifier = null, canLogin, until, limit, superuser] = row
+    const [verifier = null, canLogin, expired, limit, superuser] = row
     return {
       verifier,
       canLogin: canLogin === 'true',
-      validUntil: until == null || /inf/i.test(until) ? null : new Date(Number(until) * 1000),
+      expired: expired !== 'false',
       connectionLimit: Number(limit),
       superuser: superuser === 'true',
+      memberOf: [],
     }
   }
 
@@ -130,6 +131,7 @@ export class Steward {
         ...login,
         target,
         id: undefined,
+        database,
         onClosed: () => undefined,
       })
       // Another node's connections must have been heard of, whatever this one has applied.

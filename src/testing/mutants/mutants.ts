@@ -98,6 +98,30 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'a database is given its records while another one has not committed those before',
+    file: 'node/order/executor.js',
+    original: 'await drain();\n        current = target;',
+    replacement: 'current = target;',
+    caughtBy: {
+      kind: 'test',
+      file: 'node/order/executor.test.js',
+      test: 'a database gets nothing while what another one was given is on its way; a schema change reads its own catalog',
+      says: /the first is not committed/,
+    },
+  },
+  {
+    name: 'keys of two databases are the same',
+    file: 'node/capture/key-plan.js',
+    original: 'hash64(bytes, 0, bytes.length, database, 0, out)',
+    replacement: 'hash64(bytes, 0, bytes.length, 0, 0, out)',
+    caughtBy: {
+      kind: 'test',
+      file: 'node/capture/keys-databases.test.js',
+      test: 'the same names in two databases conflict with nothing; schema changes do, and a drop with who writes there',
+      says: /ERR_ASSERTION/,
+    },
+  },
+  {
     name: 'one node skips a writeset now and then',
     file: 'node/order/judge.js',
     original: "if (verdict.kind === 'commit')",
@@ -121,8 +145,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a heartbeat overtakes what is being applied',
     file: 'node/order/executor.js',
-    original: 'if (publisher.outstanding === 0 && tracker.applied > publisher.applied) {',
-    replacement: 'if (tracker.applied > publisher.applied) {',
+    original: 'if (current.publisher.outstanding > 0)',
+    replacement: 'if (false)',
     caughtBy: simulation(/each batch moves the origin forward/),
   },
   {
@@ -259,9 +283,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rows do not conflict with schema changes',
     file: 'node/capture/keys.js',
-    original: '{ hash: schemaHash, tag: LockMode.keyShare | KeyFlag.checkOnly }',
+    original: '{ hash: own.schema, tag: LockMode.keyShare | KeyFlag.checkOnly }',
     replacement:
-      "{ hash: nameHash('schema', { schema: '', name: 'none' }), tag: LockMode.keyShare | KeyFlag.checkOnly }",
+      "{ hash: nameHash(database, 'schema', { schema: '', name: 'none' }), tag: LockMode.keyShare | KeyFlag.checkOnly }",
     caughtBy: {
       kind: 'test',
       file: 'node/capture/keys.test.js',

@@ -76,6 +76,11 @@ export class FrameScanner {
     return this.#missing === 0 && this.#head === undefined
   }
 
+  /** A frame has been handed over in part, and its rest has not come. */
+  get midFrame(): boolean {
+    return this.#missing > 0 && this.#rules.streamed[this.#type] === 1
+  }
+
   /** @throws AllwriteError protocol: unknown type, or a length out of bounds */
   push(input: Buffer): void {
     let chunk = input

@@ -37,7 +37,7 @@ BEGIN
   written := pg_logical_emit_message(false, 'allwrite_flush', '', true);
   LOOP
     SELECT w.sent_lsn INTO sent FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid
-     WHERE s.slot_name = 'allwrite';
+     WHERE s.slot_name ~ '^allwrite(_\d+)?$' AND s.datoid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
     -- Nobody decodes: the agent is gone, and this backend soon with it.
     EXIT WHEN sent IS NULL OR sent >= written;
     IF clock_timestamp() > deadline THEN

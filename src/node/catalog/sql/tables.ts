@@ -93,15 +93,21 @@ CREATE UNLOGGED TABLE IF NOT EXISTS allwrite.range (
 REVOKE ALL ON ALL TABLES IN SCHEMA allwrite FROM PUBLIC;
 
 -- Did the current transaction (or a subtransaction of it) write the row with this xmin? Only for rows that a snapshot
--- shows: visible and still in progress means own. age() counts from the current xid and is negative for newer subxids.
+-- shows: visible and still in progress means own. Not by age(): it counts from what was the newest xid when the transaction first
+-- called it, and that was before its own if it had none yet. A caller may rule out rows with age(xmin) > 0: they are older either way.
 CREATE OR REPLACE FUNCTION allwrite.own_write(xmin xid) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   current xid8 := pg_current_xact_id_if_assigned();
-  distance integer := age(xmin);
+  raw bigint := xmin::text::bigint;
+  distance bigint;
 BEGIN
-  IF current IS NULL OR distance > 100000000 THEN RETURN false; END IF;
-  RETURN coalesce(pg_xact_status((current::text::numeric - distance)::text::xid8) = 'in progress', false);
+  -- 1 and 2 are no transactions.
+  IF current IS NULL OR raw < 3 THEN RETURN false; END IF;
+  -- Modulo 2^32, from -2^31: negative for newer subxids.
+  distance := (current::text::bigint - raw + 2147483648) % 4294967296 - 2147483648;
+  IF abs(distance) > 100000000 THEN RETURN false; END IF;
+  RETURN coalesce(pg_xact_status((current::text::bigint - distance)::text::xid8) = 'in progress', false);
 END $$;
 
 -- The role that a statement of this session runs as, outside SECURITY DEFINER functions (allwrite.ddl_start refuses those).

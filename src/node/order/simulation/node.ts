@@ -17,7 +17,7 @@ import type { Conflict, Outcome, Participant } from '../../session/contract.ts'
 import { createSubmissions } from '../../submissions.ts'
 import { createTurnTaking } from '../../turns.ts'
 import { createChunkTracker, readChunksOf } from '../chunk-tracker.ts'
-import { createExecutor } from '../executor.ts'
+import { createExecutor, type ApplyTarget } from '../executor.ts'
 import { createGroupBuilder } from '../group-builder.ts'
 import { runJudge } from '../judge.ts'
 import { ddlSchemaKey, packKey, rowSchemaKey } from '../order-fixtures.ts'
@@ -147,10 +147,8 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
     },
   }
   const publisher = createWorker(workerOptions)
-  const executor = createExecutor({
-    tracker,
+  const target: ApplyTarget = {
     publisher,
-    readChunks,
     async applyBySql(position, records) {
       const writes = await writesOf(createBatch(position, records, readChunks))
       await world.turn(agent)
@@ -158,12 +156,17 @@ export const startSimNode = (options: SimNodeOptions): SimNode => {
       await makeWay(workerOptions, rowNames)
       server.applyRemote('sql', position, writes)
     },
+    onSchemaChange: () => world.turn(agent),
+  }
+  const executor = createExecutor({
+    tracker,
+    targetOf: () => target,
+    readChunks,
     async committedBefore(record) {
       await world.turn(agent)
       return server.committed(record.xid)
     },
     isOwnNode: (judged) => judged.entry.node === node,
-    onSchemaChange: () => world.turn(agent),
     heartbeatBatch: (position) => heartbeatBatch(node, position),
     onBusy: () => undefined,
   })

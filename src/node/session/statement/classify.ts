@@ -16,6 +16,13 @@ import { classifyNotify, hiddenNotify } from './notify.ts'
 import { parse, replaceBytes, some, tokens } from './parser.ts'
 import type { Piece } from './parser.ts'
 import { classifyCreate, classifyDrop, withoutConcurrently } from './concurrent.ts'
+import { schemaTables } from './ddl-tables.ts'
+import {
+  alterDatabaseRefusal,
+  classifyCreateDatabase,
+  classifyDropDatabase,
+  classifyRenameDatabase,
+} from './databases.ts'
 import { refusal, refuse } from './refused.ts'
 import { withoutPlaintext } from './roles.ts'
 import type { RandomBytes } from './roles.ts'
@@ -87,9 +94,18 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
     case 'ReassignOwnedStmt':
       return classifyRole(piece, tag, deps)
     case 'RenameStmt':
+      if (body['renameType'] === 'OBJECT_DATABASE') return classifyRenameDatabase(piece, tag)
       return body['renameType'] === 'OBJECT_ROLE' ? journaled(piece, tag) : classifyWrite(piece, tag, deps)
+    case 'AlterOwnerStmt':
+      return body['objectType'] === 'OBJECT_DATABASE' ? journaled(piece, tag) : classifyWrite(piece, tag, deps)
+    case 'CreatedbStmt':
+      return classifyCreateDatabase(piece, tag)
+    case 'DropdbStmt':
+      return classifyDropDatabase(piece, tag)
+    case 'AlterDatabaseStmt':
+      return alterDatabaseRefusal(piece, tag) ?? journaled(piece, tag)
     case 'AlterDatabaseSetStmt':
-      return classifyDatabaseSetting(piece, tag)
+      return databaseSettingRefusal(tree(body['setstmt']), source, tag, offset) ?? journaled(piece, tag)
     case 'SecLabelStmt':
     case 'CommentStmt':
       return body['objtype'] === 'OBJECT_ROLE' || body['objtype'] === 'OBJECT_DATABASE'
@@ -106,16 +122,6 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
 
 function journaled(piece: Piece, tag: string): ClassifiedStatement {
   return { kind: 'journaled', text: piece.source, tag, offset: piece.offset }
-}
-
-/** ALTER DATABASE … SET: new sessions at every node begin with it; the cluster has one database. */
-function classifyDatabaseSetting(piece: Piece, tag: string): ClassifiedStatement {
-  const { body, source, offset } = piece
-  if (text(body['dbname']) !== 'postgres')
-    return refuse(source, tag, offset, 'ALTER DATABASE of another database than postgres', {
-      detail: 'It would change this node only.',
-    })
-  return databaseSettingRefusal(tree(body['setstmt']), source, tag, offset) ?? journaled(piece, tag)
 }
 
 function discardTarget(body: Tree): NonNullable<LocalStatement['discard']> {
@@ -236,6 +242,7 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     })
   const notice =
     logged === source ? undefined : 'UNLOGGED is ignored: the table is created logged, so that every node has its rows'
+  const tables = schemaTables(type, body)
   return {
     kind: 'write',
     text: logged,
@@ -254,6 +261,7 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     createsTemp: createsNames.has(type) || some(piece.node, (node) => node['relpersistence'] === 't'),
     lockTable: type === 'LockStmt' ? lockedTables(body) : [],
     holdCursor: hold,
+    ...(tables === undefined ? {} : { schemaTables: tables }),
     ...sqlLevelPrepare(piece, deps),
     ...(notice === undefined ? {} : { notice }),
   }

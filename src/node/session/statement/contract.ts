@@ -159,10 +159,33 @@ export interface ConcurrentRequest {
   readonly tail?: string
 }
 
-/** CREATE or DROP INDEX CONCURRENTLY: never sent as it is; only outside a transaction block. */
+/** What is journaled of a command that no transaction may hold; `allwrite.journal_database` reads it as JSON. */
+export interface DatabaseRequest {
+  readonly kind: 'database'
+  readonly command: 'create' | 'drop' | 'rename'
+  readonly name: string
+  /** Of `rename`. */
+  readonly newName?: string
+  /** Of `create`, where it names one. */
+  readonly template?: string
+  readonly owner?: string
+  readonly missingOk?: boolean
+  readonly force?: boolean
+  readonly statement: string
+}
+
+/** CREATE or DROP INDEX CONCURRENTLY, or a database: never sent as it is; only outside a transaction block. */
 export interface ConcurrentStatement extends Common {
   readonly kind: 'concurrently'
-  readonly request: ConcurrentRequest
+  readonly request: ConcurrentRequest | DatabaseRequest
+}
+
+/** What a schema change locks against writers, as far as its text tells. */
+export interface SchemaTables {
+  /** Tables, or indexes of them, quoted where needed: as `to_regclass` reads them. */
+  readonly relations: readonly string[]
+  /** It drops them. */
+  readonly drops: boolean
 }
 
 export interface WriteStatement extends Common {
@@ -192,6 +215,8 @@ export interface WriteStatement extends Common {
   /** May leave a temporary view, type or table in this session: see {@link SessionFacts.temporaryObjects}. */
   readonly createsTemp: boolean
   readonly lockTable: readonly LockedTable[]
+  /** Absent: none that it names. */
+  readonly schemaTables?: SchemaTables
   /** DECLARE … WITH HOLD of a harmless query. */
   readonly holdCursor: boolean
   readonly prepare?: { readonly name: string; readonly inner: ClassifiedStatement }

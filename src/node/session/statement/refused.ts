@@ -35,10 +35,7 @@ const clusterWide = { detail: 'It would change this node only.' }
 
 /** Node types that are refused whatever they say. */
 const refusedNodes: Readonly<Record<string, readonly [feature: string, explanation?: Explanation]>> = {
-  CreatedbStmt: ['CREATE DATABASE', clusterWide],
-  DropdbStmt: ['DROP DATABASE', clusterWide],
-  AlterDatabaseStmt: ['ALTER DATABASE', clusterWide],
-  AlterDatabaseRefreshCollStmt: ['ALTER DATABASE', clusterWide],
+  AlterDatabaseRefreshCollStmt: ['ALTER DATABASE … REFRESH COLLATION VERSION', clusterWide],
   CreateTableSpaceStmt: ['CREATE TABLESPACE', clusterWide],
   DropTableSpaceStmt: ['DROP TABLESPACE', clusterWide],
   AlterTableSpaceOptionsStmt: ['ALTER TABLESPACE', clusterWide],
@@ -63,7 +60,6 @@ const refusedNodes: Readonly<Record<string, readonly [feature: string, explanati
 
 /** Object types whose DROP, RENAME, OWNER TO and ALTER are refused, with their SQL name. */
 const refusedObjects: Readonly<Record<string, string>> = {
-  OBJECT_DATABASE: 'DATABASE',
   OBJECT_TABLESPACE: 'TABLESPACE',
   OBJECT_PUBLICATION: 'PUBLICATION',
   OBJECT_SUBSCRIPTION: 'SUBSCRIPTION',

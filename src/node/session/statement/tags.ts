@@ -63,6 +63,9 @@ const fixed: Readonly<Record<string, string>> = {
   AlterSystemStmt: 'ALTER SYSTEM',
   CreatedbStmt: 'CREATE DATABASE',
   DropdbStmt: 'DROP DATABASE',
+  AlterDatabaseStmt: 'ALTER DATABASE',
+  AlterDatabaseSetStmt: 'ALTER DATABASE',
+  AlterDatabaseRefreshCollStmt: 'ALTER DATABASE',
 }
 
 /** The tag; for types that are not listed the node's name in words (`AlterTSDictionaryStmt` → `ALTER TSDICTIONARY`). */
