@@ -156,7 +156,7 @@ test('COPY in every place of both protocols, also where it fails or is given up 
     await step('G', query('copy t from stdin with (format csv)'))
     await step(
       'Z',
-      ...[...'404,"e\ne"\n'].map((char) => copyData(Buffer.from(char))),
+      ...Array.from('404,"e\ne"\n', (char) => copyData(Buffer.from(char))),
       copyData(Buffer.alloc(0)),
       copyDone,
     )
