@@ -3,7 +3,7 @@
  *
  *     unit    tests that need nothing but Node
  *     pg      *.pg.test.js: start PostgreSQL servers from the npm package
- *     system  dist/test/system/: whole clusters, and other people's clients
+ *     system  dist/test/system/: whole clusters, and other people's clients; dist/test/drivers/: libraries of the Node world
  *     chaos   dist/test/chaos/: workloads whose results are judged, while nodes are killed, a smoke of each; mutants of the
  *             product, which must be caught. About three minutes. The long run: docs/operating/chaos.md
  *
@@ -19,12 +19,18 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 
 /** Program → Debian package. */
-const tools = { psql: 'postgresql-client', pgbench: 'postgresql-contrib', sysbench: 'sysbench', faketime: 'faketime' }
+const tools = {
+  psql: 'postgresql-client',
+  pgbench: 'postgresql-contrib',
+  sysbench: 'sysbench',
+  faketime: 'faketime',
+  haproxy: 'haproxy',
+}
 
 const suites = {
   unit: (path) => !path.endsWith('.pg.test.js') && !needsCluster(path),
   pg: (path) => path.endsWith('.pg.test.js') && !needsCluster(path),
-  system: (path) => path.startsWith('test/system/'),
+  system: (path) => path.startsWith('test/system/') || path.startsWith('test/drivers/'),
   chaos: (path) => path.startsWith('test/chaos/'),
 }
 

@@ -7,10 +7,10 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { AllwriteError, assert } from '../core/errors.ts'
 import { wordsOf } from '../postgres/index.ts'
-import { parseChildMessage, type ChildMessage, type NodesMessage, type StopMessage } from './ipc.ts'
+import { parseChildMessage, type ChildMessage, type DrainMessage, type StopMessage } from './ipc.ts'
 
 export interface ChildOptions {
-  /** As in messages and file names: `journal`, `n1`, `endpoint`. */
+  /** As in messages and file names: `journal`, `n1`, `proxy`. */
   readonly name: string
   readonly program: string
   readonly configPath: string
@@ -39,7 +39,7 @@ export interface Child {
   stop(withinMs: number, drainMs?: number): Promise<void>
   /** SIGKILL. It stays down. */
   kill(): Promise<void>
-  send(message: StopMessage | NodesMessage): void
+  send(message: StopMessage | DrainMessage): void
 }
 
 /** Pause before it is started again, ms: doubled each time, so that a hopeless one does not eat the machine. */
@@ -145,7 +145,7 @@ export function createChild(options: ChildOptions): Child {
     await ended
   }
 
-  const send = (message: StopMessage | NodesMessage) => {
+  const send = (message: StopMessage | DrainMessage) => {
     // A channel that closes at this moment is told by 'exit'.
     if (child?.connected) child.send(message, () => undefined)
   }

@@ -18,7 +18,17 @@ import { join, resolve } from 'node:path'
 import { AllwriteError } from '../core/errors.ts'
 import { serverIdentity, systemCode, wordsOf } from '../postgres/index.ts'
 import { fieldsOf, readJson, writeJson } from './json.ts'
-import { appUser, database, defaults, listenHost, nodeNumberMax, nodePort, nodesMax, portMax } from './options.ts'
+import {
+  appUser,
+  database,
+  defaults,
+  endpointPorts,
+  listenHost,
+  nodeNumberMax,
+  nodePort,
+  nodesMax,
+  portMax,
+} from './options.ts'
 
 export interface ClusterFile {
   readonly version: 2
@@ -251,7 +261,15 @@ const nodeNumbers = (nodes: number): readonly number[] => Array.from({ length: n
 /** Connection strings, with the password: only for their owner's eyes. */
 export const urlsOf = ({ file, secrets }: Pick<ClusterDir, 'file' | 'secrets'>) => {
   const url = (port: number) => `postgresql://${appUser}:${secrets.appPassword}@${listenHost}:${port}/${database}`
-  return { cluster: url(file.basePort), node: (node: number) => url(nodePort(file.basePort, node)) }
+  const ports = endpointPorts(file.basePort)
+  return {
+    cluster: url(ports.cluster),
+    reader: url(ports.reader),
+    proxy: url(ports.proxy),
+    http: `http://${listenHost}:${ports.http}`,
+    at: url,
+    node: (node: number) => url(nodePort(file.basePort, node)),
+  }
 }
 
 /** True if the folder holds a cluster. */

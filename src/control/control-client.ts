@@ -16,7 +16,7 @@ import type { ClusterStatus } from './status.ts'
 const answerWithinMsMax = 180_000
 /** A node's start may include crash recovery, or a copy of a large database; commands on several nodes, one for each. */
 const startWithinMsMax = 24 * 3_600_000
-const long: ReadonlySet<Command> = new Set(['start', 'add', 'remove', 'restart'])
+const long: ReadonlySet<Command> = new Set(['start', 'add', 'remove', 'restart', 'drain'])
 
 /**
  * Runs one command at the supervisor of `dir`.

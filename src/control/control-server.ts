@@ -21,6 +21,9 @@ export interface Controlled {
   /** Those below tell their steps. */
   addNodes(count: number, tell: Tell): Promise<void>
   removeNode(id: number, tell: Tell): Promise<void>
+  drainNode(id: number, tell: Tell): Promise<void>
+  undrainNode(id: number): void
+  setPaused(wanted: boolean): void
   /** @param ids undefined: all that run */
   restartNodes(ids: readonly number[] | undefined, pgBin: string | undefined, tell: Tell): Promise<void>
 }
@@ -28,7 +31,20 @@ export interface Controlled {
 /** Takes a line for the person who waits. */
 export type Tell = (text: string) => void
 
-export const commands = ['status', 'stop', 'stop_node', 'kill', 'start', 'add', 'remove', 'restart'] as const
+export const commands = [
+  'status',
+  'stop',
+  'stop_node',
+  'kill',
+  'start',
+  'add',
+  'remove',
+  'restart',
+  'drain',
+  'undrain',
+  'pause',
+  'resume',
+] as const
 export type Command = (typeof commands)[number]
 
 /** One line of JSON. */
@@ -134,6 +150,13 @@ async function run(request: Fields, controlled: Controlled, tell: Tell): Promise
       return controlled.addNodes(typeof count === 'number' && count >= 1 ? count : 1, tell)
     case 'remove':
       return controlled.removeNode(nodeOf(node), tell)
+    case 'drain':
+      return controlled.drainNode(nodeOf(node), tell)
+    case 'undrain':
+      return controlled.undrainNode(nodeOf(node))
+    case 'pause':
+    case 'resume':
+      return controlled.setPaused(command === 'pause')
     case 'restart': {
       const ids = Array.isArray(nodes) ? nodes.map(nodeOf) : undefined
       return controlled.restartNodes(ids, typeof pgBin === 'string' ? pgBin : undefined, tell)

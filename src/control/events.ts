@@ -12,7 +12,7 @@ export type SupervisorEvent =
   | { readonly event: 'node'; readonly id: string; readonly state: NodeState; readonly note?: string }
   | { readonly event: 'stopped' }
 
-type ReadyFields = Pick<ClusterStatus, 'dir' | 'cluster' | 'reader' | 'proxy' | 'http' | 'nodes'>
+type ReadyFields = Pick<ClusterStatus, 'dir' | 'cluster' | 'reader' | 'proxy' | 'http' | 'endpoints' | 'nodes'>
 
 export type Reporter = (event: SupervisorEvent) => void
 
@@ -77,7 +77,11 @@ function card(event: ReadyFields, paint: ReturnType<typeof createColors>, option
     `  ${paint.bold(paint.green('Allwrite'))}  ${count} node${count === 1 ? '' : 's'}, each takes reads and writes ${paint.dim(`(${seconds} s)`)}`,
     '',
     row('cluster', paint.cyan(show(event.cluster))),
+    row('reader', show(event.reader)),
+    row('pinned', show(event.proxy)),
+    ...event.endpoints.map(({ name, url }) => row(name, show(url))),
     ...event.nodes.map((node) => row(node.id, `${show(node.url)}${unready(node)}`)),
+    row('http', event.http),
     row('data', event.dir),
     '',
     `  ${paint.dim('Try')}      allwrite psql   ·   allwrite status   ·   allwrite kill ${event.nodes.at(-1)?.id ?? ''}`,

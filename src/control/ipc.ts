@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { fieldsOf } from './json.ts'
+import type { Pin, ProxyStatus } from '../proxy/index.ts'
+import { fieldsOf, type Fields } from './json.ts'
 
 const agentStates = ['starting', 'catching_up', 'serving', 'inconsistent', 'stopping'] as const
 
@@ -21,18 +22,32 @@ export interface AgentStatus {
   readonly postgresPid: number | null
   /** Client sessions. */
   readonly sessions: number
+  /** Its sessions are to go elsewhere. */
+  readonly draining: boolean
   /** For how long its PostgreSQL has not answered it, ms. */
   readonly serverSilentMs: number
   readonly note?: string
+  /** The writer of pinned endpoints, as of `position`; epoch 0: none. */
+  readonly pinned: Pin
+  readonly counts: readonly DatabaseCounts[]
 }
 
-/** Child → supervisor. The journal and the endpoint send `ready` only, without `postgresPid`. */
+/** Since the agent began. */
+export interface DatabaseCounts {
+  readonly database: string
+  readonly committed: number
+  readonly conflicts: readonly { readonly table: string; readonly reason: string; readonly count: number }[]
+}
+
+/** Child → supervisor. The journal and the proxy send `ready` only, without `postgresPid`. */
 export type ChildMessage =
   /** `joining`: its start takes as long as its data, or the journal, are large. */
   | { readonly type: 'progress'; readonly text: string; readonly joining: boolean }
   | { readonly type: 'ready'; readonly postgresPid: number | null }
   /** Every {@link statusEveryMs} and on every change. */
   | AgentStatus
+  /** The proxy's, each second. */
+  | { readonly type: 'proxy'; readonly status: ProxyStatus }
   /** It can't go on, for a reason that the user must see. It ends afterwards. */
   | { readonly type: 'fatal'; readonly message: string }
 
@@ -43,18 +58,10 @@ export interface StopMessage {
   readonly drainMs: number
 }
 
-/** Supervisor → endpoint: all nodes, at every change. */
-export interface NodesMessage {
-  readonly type: 'nodes'
-  readonly nodes: readonly {
-    readonly id: number
-    readonly host: string
-    readonly port: number
-    /** Takes new connections. */
-    readonly serving: boolean
-    /** False: its agent is gone or silent; its connections are dead. */
-    readonly alive: boolean
-  }[]
+/** Supervisor → agent: its sessions are to go elsewhere, or may come again. */
+export interface DrainMessage {
+  readonly type: 'drain'
+  readonly wanted: boolean
 }
 
 export const statusEveryMs = 250
@@ -86,10 +93,15 @@ export function parseChildMessage(value: unknown): ChildMessage | undefined {
         journalPosition: wholeNumber(fields['journalPosition']) ?? position,
         postgresPid: wholeNumber(fields['postgresPid']) ?? null,
         sessions: wholeNumber(fields['sessions']) ?? 0,
+        draining: fields['draining'] === true,
         serverSilentMs: wholeNumber(fields['serverSilentMs']) ?? 0,
         ...(typeof fields['note'] === 'string' ? { note: fields['note'] } : {}),
+        pinned: parsePin(fields['pinned']),
+        counts: list(fields['counts']).map(parseCounts),
       }
     }
+    case 'proxy':
+      return { type: 'proxy', status: parseProxyStatus(fieldsOf(fields['status'])) }
     default:
       return undefined
   }
@@ -101,21 +113,47 @@ export function parseStopMessage(value: unknown): StopMessage | undefined {
   return type === 'stop' ? { type, drainMs: wholeNumber(drainMs) ?? 0 } : undefined
 }
 
-/** The endpoint's view of a message; undefined for what is none. */
-export function parseNodesMessage(value: unknown): NodesMessage | undefined {
-  const { type, nodes } = fieldsOf(value)
-  if (type !== 'nodes' || !Array.isArray(nodes)) return undefined
+export function parseDrainMessage(value: unknown): DrainMessage | undefined {
+  const { type, wanted } = fieldsOf(value)
+  return type === 'drain' ? { type, wanted: wanted === true } : undefined
+}
+
+function parseProxyStatus({ endpoints, pinnedMoves, pin }: Fields): ProxyStatus {
   return {
-    type,
-    nodes: nodes.map((node: unknown) => {
-      const fields = fieldsOf(node)
+    endpoints: list(endpoints).map((endpoint) => {
+      const { name, kind, port, clients, waiting, connections } = fieldsOf(endpoint)
       return {
-        id: wholeNumber(fields['id']) ?? 0,
-        host: String(fields['host']),
-        port: wholeNumber(fields['port']) ?? 0,
-        serving: fields['serving'] === true,
-        alive: fields['alive'] === true,
+        name: String(name),
+        kind: kind === 'reader' || kind === 'pinned' || kind === 'any' ? kind : 'cluster',
+        port: wholeNumber(port) ?? 0,
+        clients: wholeNumber(clients) ?? 0,
+        waiting: wholeNumber(waiting) ?? 0,
+        connections: list(connections).map((pair) => {
+          const [node, count] = list(pair)
+          return [wholeNumber(node) ?? 0, wholeNumber(count) ?? 0] as const
+        }),
       }
+    }),
+    pinnedMoves: wholeNumber(pinnedMoves) ?? 0,
+    pin: parsePin(pin),
+  }
+}
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+
+function parsePin(value: unknown): Pin {
+  const fields = fieldsOf(value)
+  return { epoch: wholeNumber(fields['epoch']) ?? 0, node: wholeNumber(fields['node']) ?? 0 }
+}
+
+function parseCounts(value: unknown): DatabaseCounts {
+  const { database, committed, conflicts } = fieldsOf(value)
+  return {
+    database: String(database),
+    committed: wholeNumber(committed) ?? 0,
+    conflicts: list(conflicts).map((conflict) => {
+      const { table, reason, count } = fieldsOf(conflict)
+      return { table: String(table), reason: String(reason), count: wholeNumber(count) ?? 0 }
     }),
   }
 }

@@ -33,6 +33,12 @@ export interface NodeSlot {
   kill(): Promise<void>
   status(journalPosition: number): NodeStatus
   readonly state: NodeState
+  /** To be left: asked to be, or it stops. */
+  readonly draining: boolean
+  /** Its sessions are to go elsewhere until further notice; a restart of its agent does not end that. */
+  setDraining(wanted: boolean): void
+  /** What its agent has said last; undefined: nothing since it began. */
+  readonly word: AgentStatus | undefined
   /** Reports the state if it changed since last told. */
   look(): void
   /** The members have changed: the agent finds its peers in its configuration. */
@@ -57,6 +63,9 @@ export interface NodeSlotOptions {
 /** Start-up texts of an agent that the user sees; after that they are in its log. */
 type LastWord = { readonly status: AgentStatus; readonly at: number } | undefined
 
+/** How long the proxies have to leave a node before its agent ends what is left, ms. */
+const drainNoticeMs = 500
+
 export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   const { id, cluster, report } = slot
   const name = `n${id}`
@@ -75,6 +84,8 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
   let joining: string | undefined
   /** It was asked to stop: nobody new is sent there. */
   let stopping = false
+  let draining = false
+  let drainTimer: NodeJS.Timeout | undefined
   let { pgBin } = slot
 
   const state = (): NodeState => {
@@ -114,6 +125,7 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
       ready = true
       failure = undefined
       postgresPid = message.postgresPid
+      if (draining) child.send({ type: 'drain', wanted: true })
     }
     if (message.type === 'status') {
       last = { status: message, at: performance.now() }
@@ -215,6 +227,20 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
     get state() {
       return state()
     },
+    get draining() {
+      return draining || stopping
+    },
+    setDraining(wanted) {
+      clearTimeout(drainTimer)
+      if (draining === wanted) return
+      draining = wanted
+      slot.onChange()
+      // Who can move its sessions has heard first, and need not see them end.
+      drainTimer = setTimeout(() => child.send({ type: 'drain', wanted }), wanted ? drainNoticeMs : 0)
+    },
+    get word() {
+      return last?.status
+    },
     look,
     get journalPosition() {
       return last?.status.journalPosition ?? 0
@@ -231,6 +257,7 @@ export function createNodeSlot(slot: NodeSlotOptions): NodeSlot {
         agentPid: child.pid ?? null,
         postgresPid: child.pid === undefined ? null : postgresPid,
         sessions: last?.status.sessions ?? 0,
+        draining,
         dataDir: paths.pgData(id),
         ...(note === undefined ? {} : { note }),
       }

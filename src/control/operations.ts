@@ -12,6 +12,7 @@
  * @module
  */
 import { rmSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { encodeEntry } from '../core/entry.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { incarnation, nodeId } from '../core/ids.ts'
@@ -45,10 +46,15 @@ export interface Operations {
   add(count: number, tell: Tell): Promise<void>
   remove(id: number, tell: Tell): Promise<void>
   restart(ids: readonly number[] | undefined, pgBin: string | undefined, tell: Tell): Promise<void>
+  /** Resolves when none of its sessions is left, or {@link drainMs} are over: those with long transactions end later. */
+  drain(id: number, tell: Tell): Promise<void>
+  undrain(id: number): void
 }
 
 /** How long open transactions of a node that is stopped may still take, ms. Then they are rolled back, and told 57P01. */
 export const drainMs = 10_000
+/** How often the sessions of a node that is drained are counted, ms. */
+const drainLookMs = 250
 /** How long the journal may take for a fence, ms. */
 const fenceWithinMsMax = 10_000
 
@@ -77,7 +83,7 @@ export function createOperations(options: OperationsOptions): Operations {
   }
 
   const othersServe = (id: number): boolean =>
-    [...slots.values()].some((slot) => slot.id !== id && slot.state === 'serving')
+    [...slots.values()].some((slot) => slot.id !== id && slot.state === 'serving' && !slot.draining)
 
   const membersChanged = (): void => {
     for (const slot of slots.values()) slot.writeConfig()
@@ -173,7 +179,27 @@ export function createOperations(options: OperationsOptions): Operations {
     programs = pgBin ?? programs
   }
 
+  const drain = async (id: number, tell: Tell): Promise<void> => {
+    requireUp()
+    const slot = slotOf(slots, id)
+    if (!othersServe(id)) {
+      throw new AllwriteError('configuration', `${slot.name} is not drained: no other node serves`, {
+        hint: 'Start or undrain another node first.',
+      })
+    }
+    slot.setDraining(true)
+    tell(`${slot.name}: its sessions end with their transactions`)
+    const until = performance.now() + drainMs
+    // The agent's next words are awaited: those before tell of sessions that it was not told to end.
+    await delay(drainLookMs * 4)
+    while ((slot.word?.sessions ?? 0) > 0 && performance.now() < until && isUp()) await delay(drainLookMs)
+    const left = slot.word?.sessions ?? 0
+    tell(left === 0 ? `${slot.name} is drained` : `${slot.name}: ${left} sessions are still in a transaction`)
+  }
+
   return {
+    drain,
+    undrain: (id) => slotOf(slots, id).setDraining(false),
     add: (count, tell) =>
       exclusive('adding nodes', async () => {
         // One by one: each donor gives one copy at a time, and the next may give the one after.

@@ -4,6 +4,7 @@
  * @module
  */
 import { AllwriteError } from '../core/errors.ts'
+import type { EndpointSpec } from '../proxy/index.ts'
 
 /** Options of `allwrite up`, checked. Undefined = not said: the stored value, else the default. */
 export interface UpOptions {
@@ -20,6 +21,10 @@ export interface UpOptions {
   readonly tlsCert: string | null
   readonly tlsKey: string | null
   readonly logLevel: string
+  /** The user's own, besides those that each cluster has. */
+  readonly endpoints: readonly EndpointSpec[]
+  /** Entries that a reader's node may be behind; undefined: the default. */
+  readonly readerLag: number | undefined
 }
 
 export const defaults = {
@@ -42,6 +47,14 @@ export const portMax = 65_535
 
 /** Node `n` listens at base port + 10 + n; the ports between belong to the endpoints. */
 export const nodePort = (basePort: number, node: number): number => basePort + 10 + node
+
+/** Ports of what belongs to the cluster as a whole; `proxy` is the pinned writer's. */
+export const endpointPorts = (basePort: number) => ({
+  cluster: basePort,
+  reader: basePort + 1,
+  proxy: basePort + 2,
+  http: basePort + 3,
+})
 
 /** The database and role that clients are given. */
 export const database = 'postgres'
@@ -68,6 +81,19 @@ export function parseBasePort(text: string): number {
   const max = portMax - nodePort(0, nodesMax)
   if (/^\d+$/.test(text) && value >= 1 && value <= max) return value
   return refuse(`port: "${text}"`, `1 … ${max}`)
+}
+
+export function parsePort(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= 1 && value <= portMax) return value
+  return refuse(`port: "${text}"`, `1 … ${portMax}`)
+}
+
+/** Entries of the journal. */
+export function parseLag(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value
+  return refuse(`number of entries: "${text}"`, 'a whole number')
 }
 
 /** How many nodes are to come. */

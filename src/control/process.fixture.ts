@@ -1,20 +1,20 @@
 /**
- * Stands for the journal, the endpoint or an agent in the supervisor's tests: argv[2] names its configuration, as theirs
+ * Stands for the journal, the proxy or an agent in the supervisor's tests: argv[2] names its configuration, as theirs
  * does. As an agent it listens at its port and answers everyone with its name. A file `die` beside the configuration makes
  * every start fail, and so does its node's name in the environment's ALLWRITE_FIXTURE_DIE; `joins` makes it join until the file is
- * gone; `deaf` makes it ignore the order to stop; `endpoint.seen` gets the nodes that an endpoint was told.
+ * gone; `deaf` makes it ignore the order to stop; `proxy.seen` gets the nodes that a proxy was told.
  *
  * @module
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { parseNodesMessage } from './ipc.ts'
+import { watchCluster } from '../proxy/index.ts'
 import { fieldsOf } from './json.ts'
 
 const configPath = process.argv[2] ?? ''
 const folder = dirname(configPath)
-const { node, listenPort } = fieldsOf(JSON.parse(readFileSync(configPath, 'utf8')))
+const { node, listenPort, api } = fieldsOf(JSON.parse(readFileSync(configPath, 'utf8')))
 const deaf = existsSync(join(folder, 'deaf'))
 
 if (existsSync(join(folder, 'die')) || process.env['ALLWRITE_FIXTURE_DIE'] === `n${String(node)}`) {
@@ -33,11 +33,17 @@ process.on('disconnect', end)
 process.on('SIGTERM', end)
 process.on('message', (value) => {
   if (fieldsOf(value)['type'] === 'stop') end()
-  const message = parseNodesMessage(value)
-  if (!message) return
-  writeFileSync(join(folder, 'endpoint.new'), JSON.stringify(message.nodes))
-  renameSync(join(folder, 'endpoint.new'), join(folder, 'endpoint.seen'))
 })
+if (typeof api === 'string') {
+  watchCluster({
+    url: api,
+    onView: ({ nodes }) => {
+      writeFileSync(join(folder, 'proxy.new'), JSON.stringify(nodes))
+      renameSync(join(folder, 'proxy.new'), join(folder, 'proxy.seen'))
+    },
+    onLost: () => undefined,
+  })
+}
 // Something to stay alive for.
 setInterval(() => undefined, 60_000)
 

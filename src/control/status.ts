@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EndpointKind } from '../proxy/index.ts'
 import { pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
 import type { AgentState } from './ipc.ts'
 
@@ -22,6 +23,8 @@ export interface NodeStatus {
   readonly agentPid: number | null
   readonly postgresPid: number | null
   readonly sessions: number
+  /** Its sessions end with their transactions, and new ones go elsewhere. */
+  readonly draining: boolean
   readonly dataDir: string
   readonly note?: string
 }
@@ -33,9 +36,18 @@ export interface ClusterStatus {
   readonly pid: number | null
   /** URL of the cluster endpoint. */
   readonly cluster: string
-  readonly reader: null
-  readonly proxy: null
-  readonly http: null
+  /** URL of the reader endpoint. */
+  readonly reader: string
+  /** URL of the pinned endpoint. */
+  readonly proxy: string
+  /** Of the HTTP API. */
+  readonly http: string
+  /** The user's own endpoints. */
+  readonly endpoints: readonly { readonly name: string; readonly kind: EndpointKind; readonly url: string }[]
+  /** New work is held back. */
+  readonly paused: boolean
+  /** The pinned writer: null where there has been none, or it is not known. */
+  readonly pinned: { readonly epoch: number; readonly node: string } | null
   readonly journalPosition: number
   readonly nodes: readonly NodeStatus[]
 }
@@ -48,9 +60,12 @@ export function downStatus(cluster: ClusterDir): ClusterStatus {
     dir: cluster.dir,
     pid: null,
     cluster: urls.cluster,
-    reader: null,
-    proxy: null,
-    http: null,
+    reader: urls.reader,
+    proxy: urls.proxy,
+    http: urls.http,
+    endpoints: [],
+    paused: false,
+    pinned: null,
     journalPosition: 0,
     nodes: cluster.file.members.map((node) => ({
       id: `n${node}`,
@@ -61,6 +76,7 @@ export function downStatus(cluster: ClusterDir): ClusterStatus {
       agentPid: null,
       postgresPid: null,
       sessions: 0,
+      draining: false,
       dataDir: pathsOf(cluster.dir).pgData(node),
     })),
   }

@@ -16,7 +16,7 @@ import type { UpOptions } from './options.ts'
 import { startSupervisor, type Supervisor } from './supervisor.ts'
 
 const fixture = fileURLToPath(new URL('process.fixture.js', import.meta.url))
-const programs = { journal: fixture, agent: fixture, endpoint: fixture }
+const programs = { journal: fixture, agent: fixture, proxy: fixture }
 
 let root = ''
 let options: UpOptions
@@ -40,6 +40,8 @@ beforeEach(async () => {
     tlsCert: null,
     tlsKey: null,
     logLevel: 'info',
+    endpoints: [],
+    readerLag: undefined,
   }
 })
 
@@ -86,8 +88,8 @@ const namesOf = (supervisor: Supervisor): string =>
     .nodes.map(({ id, state }) => `${id} ${state}`)
     .join(', ')
 
-function endpointSees(): unknown {
-  const path = join(options.dir, 'endpoint.seen')
+function proxySees(): unknown {
+  const path = join(options.dir, 'proxy.seen')
   if (!existsSync(path)) return undefined
   const nodes: { id: number; serving: boolean; alive: boolean }[] = JSON.parse(readFileSync(path, 'utf8'))
   return nodes.map(({ id, serving, alive }) => `n${id} ${serving ? 'serving' : alive ? 'alive' : 'dead'}`).join(', ')
@@ -105,7 +107,10 @@ test('a cluster starts, is asked, loses processes and gets them back, and leaves
       ['n2', String(base + 12), true],
     ],
   )
-  deepEqual([ready?.reader, ready?.proxy, ready?.http], [null, null, null])
+  deepEqual(
+    [ready?.reader, ready?.proxy, ready?.http].map((url) => new URL(url ?? '').port),
+    [base + 1, base + 2, base + 3].map(String),
+  )
 
   // Secrets are the owner's alone.
   const paths = pathsOf(supervisor.status().dir)
@@ -127,7 +132,7 @@ test('a cluster starts, is asked, loses processes and gets them back, and leaves
       ['serving', 20, 20],
     ],
   )
-  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 serving')
+  await until('the proxy knows', () => proxySees() === 'n1 serving, n2 serving')
 
   // A second one is refused.
   await rejects(startSupervisor(options, programs, report), /is running already/)
@@ -141,12 +146,12 @@ test('a cluster starts, is asked, loses processes and gets them back, and leaves
   })
   notEqual(second, first)
 
-  // A node taken down stays down, and the endpoint hears of it.
+  // A node taken down stays down, and the proxy hears of it.
   await askSupervisor(options.dir, { command: 'kill', node: 'n2' })
   equal(supervisor.status().nodes[1]?.state, 'down')
-  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 dead')
+  await until('the proxy knows', () => proxySees() === 'n1 serving, n2 dead')
   await askSupervisor(options.dir, { command: 'start', node: 'n2' })
-  await until('n2 is back', () => endpointSees() === 'n1 serving, n2 serving')
+  await until('n2 is back', () => proxySees() === 'n1 serving, n2 serving')
   await rejects(askSupervisor(options.dir, { command: 'kill', node: 'n7' }), /there is no node n7/)
 
   const pids = supervisor.status().nodes.map((node) => node.agentPid ?? 0)
@@ -178,7 +183,7 @@ test('nodes are added and removed: numbers are given out once, and a crash in be
   await askSupervisor(dir, { command: 'add', count: 2 }, (text) => steps.push(text))
   deepEqual(steps, ['n2: joining', 'n2: listening', 'n2 serves', 'n3: joining', 'n3: listening', 'n3 serves'])
   equal(namesOf(supervisor), 'n1 serving, n2 serving, n3 serving')
-  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 serving, n3 serving')
+  await until('the proxy knows', () => proxySees() === 'n1 serving, n2 serving, n3 serving')
   const peersOf = (node: number) =>
     readAgentConfig(join(pathsOf(dir).node(node), 'agent.json')).peers.map((peer) => peer.node)
   deepEqual(
@@ -199,7 +204,7 @@ test('nodes are added and removed: numbers are given out once, and a crash in be
   await removal
   match(steps.at(-1) ?? '', /n2 is no member any more; its folder is ".*\/removed\/n2-\w+"/)
   deepEqual([peersOf(1), peersOf(3)], [[3], [1]])
-  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n3 serving')
+  await until('the proxy knows', () => proxySees() === 'n1 serving, n3 serving')
 
   // One that can't join is no member, and its number is gone.
   process.env['ALLWRITE_FIXTURE_DIE'] = 'n4'
@@ -302,10 +307,10 @@ test('a cluster made before is up while a node joins, and without one that canâ€
     ],
   )
   ok(told(/stays down: n3 did not start/))
-  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 dead, n3 dead')
+  await until('the proxy knows', () => proxySees() === 'n1 serving, n2 dead, n3 dead')
   rmSync(join(pathsOf(dir).node(2), 'joins'))
   await until('n2 serves', () => namesOf(supervisor) === 'n1 serving, n2 serving, n3 down')
-  await until('the endpoint knows', () => endpointSees() === 'n1 serving, n2 serving, n3 dead')
+  await until('the proxy knows', () => proxySees() === 'n1 serving, n2 serving, n3 dead')
   await supervisor.stop()
 })
 

@@ -2,13 +2,13 @@
  * The supervisor of a cluster on one machine: what `allwrite up` runs.
  *
  * Contract
- * 1. Start: lock, leftovers of a killed predecessor ended, ports free, template, journal, agents side by side, endpoint.
+ * 1. Start: lock, leftovers of a killed predecessor ended, ports free, template, journal, agents side by side, proxy.
  *    Resolves when the cluster is up (start-nodes.ts). A failure on the way stops what was started, and says why.
  * 2. A process that dies is started again, with growing pauses; a node taken down by `kill` or `stop` stays down.
- * 3. The endpoint hears at once which nodes serve and which are dead; an agent that says nothing for 1.25 s gets no new connection where
+ * 3. The proxies hear at once (cluster-api.ts) which nodes serve and which are dead; an agent that says nothing for 1.25 s gets no new connection where
  *    another serves, and after 5 s counts as dead.
  * 4. Nodes come, go and are restarted one operation at a time (operations.ts), while the others serve.
- * 5. Stop: endpoint, agents, journal, each with a bound, then SIGKILL. No process and no socket stays behind.
+ * 5. Stop: proxy, agents, journal, each with a bound, then SIGKILL. No process and no socket stays behind.
  *
  * The supervisor holds no state that data depends on: killed at any moment, its successor goes on from the folder.
  *
@@ -17,26 +17,32 @@
 import { existsSync, rmSync } from 'node:fs'
 import { AllwriteError } from '../core/errors.ts'
 import { locateBinaries, runtimeDir } from '../postgres/index.ts'
+import { newerPin, type ClusterView, type Pin, type ProxyStatus } from '../proxy/index.ts'
 import { createChild, type Child } from './child.ts'
 import { makeClusterDir, openClusterDir, pathsOf, urlsOf, type ClusterDir } from './cluster-dir.ts'
+import { serveClusterApi, type ClusterApi } from './cluster-api.ts'
+import { clusterView } from './cluster-view.ts'
 import { serveControl, type Tell } from './control-server.ts'
 import type { Reporter } from './events.ts'
+import type { ChildMessage } from './ipc.ts'
 import { writeJson } from './json.ts'
 import { lockCluster } from './lock.ts'
+import { clusterMetrics, nodeMetrics, proxyMetrics } from './metrics.ts'
 import { createNodeSlot, type NodeSlot } from './node-slot.ts'
 import { createOperations, drainMs, slotOf, type Operations } from './operations.ts'
-import { listenHost, nodePort, type UpOptions } from './options.ts'
+import { endpointPorts, listenHost, nodePort, type UpOptions } from './options.ts'
 import { endOrphans, removePidFile, writePidFile } from './pid-files.ts'
 import { requireFreePorts } from './ports.ts'
+import { proxyConfig } from './proxy-config.ts'
 import { startNodes } from './start-nodes.ts'
-import type { ClusterStatus, NodeState } from './status.ts'
+import type { ClusterStatus } from './status.ts'
 import { makeTemplate, type PrepareTemplate } from './template.ts'
 
 /** Compiled entry points of the processes. */
 export interface Programs {
   readonly journal: string
   readonly agent: string
-  readonly endpoint: string
+  readonly proxy: string
   readonly prepareTemplate?: PrepareTemplate
 }
 
@@ -44,7 +50,7 @@ export interface Supervisor {
   status(): ClusterStatus
   /** Orderly and complete; the second call waits for the first. */
   stop(): Promise<void>
-  /** SIGKILL to the endpoint's, agents', servers' and journal's processes: for the impatient. */
+  /** SIGKILL to the proxy's, agents', servers' and journal's processes: for the impatient. */
   kill(): Promise<void>
   /** SIGKILL to a node's agent and server; it stays down. */
   killNode(id: number): Promise<void>
@@ -57,12 +63,17 @@ export interface Supervisor {
   removeNode(id: number, tell: Tell): Promise<void>
   /** One after the other; those named, or all that run. */
   restartNodes(ids: readonly number[] | undefined, pgBin: string | undefined, tell: Tell): Promise<void>
+  /** New sessions go elsewhere, and those that are there end with their transactions; resolves when all have, or after a while. */
+  drainNode(id: number, tell: Tell): Promise<void>
+  undrainNode(id: number): void
+  /** Proxies hold new work back, or let it go. */
+  setPaused(wanted: boolean): void
   /** Resolves when it was stopped, by whomever. */
   readonly stopped: Promise<void>
 }
 
 /** Bounds of an orderly stop, ms: an agent waits for its server's checkpoint (20 s at most), the journal for one sync. */
-const stopWithinMs = { endpoint: 2_000, agent: 25_000, journal: 5_000 } as const
+const stopWithinMs = { proxy: 2_000, agent: 25_000, journal: 5_000 } as const
 
 /** How often silence is looked for, ms. */
 const lookEveryMs = 250
@@ -109,7 +120,11 @@ async function startLocked(
     const text = `the cluster has ${members.length} nodes: --nodes is for a new one, "allwrite add" and "allwrite remove" change it`
     report({ event: 'progress', text })
   }
-  const ports = [basePort, ...members.map((node) => nodePort(basePort, node))]
+  const ports = [
+    ...Object.values(endpointPorts(basePort)),
+    ...options.endpoints.map(({ port }) => port),
+    ...members.map((node) => nodePort(basePort, node)),
+  ]
   await requireFreePorts(listenHost, ports, orphans.length > 0 ? orphanPortsMsMax : 0)
   for (const path of [options.tlsCert, options.tlsKey]) {
     if (path !== null && !existsSync(path)) throw new AllwriteError('configuration', `there is no file "${path}"`)
@@ -130,28 +145,16 @@ async function startLocked(
   })
   const slots = new Map<number, NodeSlot>()
   const watchers = new Set<() => void>()
+  let supervisor: Startable | undefined
   const listeners = new Set<Reporter>()
-  const sendNodes = () => {
-    const states = [...slots.values()].map((slot) => ({ slot, state: slot.state }))
-    // On a machine that is so busy that all are silent, one that may answer is better than none.
-    const chosen = states.some(({ state }) => state === 'serving') ? 'serving' : 'silent'
-    endpoint.send({
-      type: 'nodes',
-      nodes: states.map(({ slot, state }) => {
-        const port = nodePort(basePort, slot.id)
-        return { id: slot.id, host: listenHost, port, serving: state === chosen, alive: isAlive(state) }
-      }),
-    })
+  const changed = () => {
+    supervisor?.changed()
     for (const look of watchers) look()
   }
-  const endpoint = helperProcess(
-    cluster,
-    'endpoint',
-    programs.endpoint,
-    report,
-    { host: listenHost, port: basePort, tls: options.tlsCert !== null },
-    sendNodes,
-  )
+  let proxyStatus: ProxyStatus | undefined
+  const proxy = helperProcess(cluster, 'proxy', programs.proxy, report, proxyConfig(basePort, options), (message) => {
+    if (message.type === 'proxy') proxyStatus = message.status
+  })
   const makeSlot = (id: number, pgBin: string | null): NodeSlot =>
     createNodeSlot({
       id,
@@ -165,7 +168,7 @@ async function startLocked(
         for (const listener of listeners) listener(event)
       },
       pgBin,
-      onChange: sendNodes,
+      onChange: changed,
     })
   for (const id of members) slots.set(id, makeSlot(id, options.pgBin))
   const operations = createOperations({
@@ -175,8 +178,8 @@ async function startLocked(
     pgBin: options.pgBin,
     runtimeDir: runtime,
     journalSocket: sockets.journal,
-    isUp: () => supervisor.status().state === 'up',
-    onMembers: sendNodes,
+    isUp: () => supervisor?.status().state === 'up',
+    onMembers: changed,
     listen: (node, tell) =>
       joined(listeners, (event) => {
         if (event.event === 'progress' && event.node === node) tell(`${node}: ${event.text}`)
@@ -184,12 +187,25 @@ async function startLocked(
     stopWithinMs: stopWithinMs.agent,
   })
 
-  const supervisor = build({ cluster, slots, operations, journal, endpoint, report, lock, runtime })
-  const onAbort = () => void supervisor.stop()
+  supervisor = build({
+    cluster,
+    options,
+    slots,
+    operations,
+    journal,
+    proxy,
+    proxyStatus: () => proxyStatus,
+    report,
+    lock,
+    runtime,
+  })
+  const started = supervisor
+  const onAbort = () => void started.stop()
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     signal?.throwIfAborted()
-    await supervisor.serveControl(sockets.control)
+    await started.serveControl(sockets.control)
+    await started.serveHttp()
     report({ event: 'progress', text: 'starting the journal' })
     await journal.start()
     signal?.throwIfAborted()
@@ -197,11 +213,11 @@ async function startLocked(
     const onChange = (look: () => void) => joined(watchers, look)
     await startNodes([...slots.values()], { isNew: cluster.isNew, report, onChange })
     signal?.throwIfAborted()
-    await endpoint.start()
-    supervisor.up()
-    return supervisor
+    await proxy.start()
+    started.up()
+    return started
   } catch (thrown) {
-    await supervisor.stop()
+    await started.stop()
     throw signal?.aborted ? new AllwriteError('cancelled', 'the start was cancelled') : thrown
   } finally {
     signal?.removeEventListener('abort', onAbort)
@@ -210,10 +226,12 @@ async function startLocked(
 
 interface Parts {
   readonly cluster: ClusterDir
+  readonly options: UpOptions
   readonly slots: ReadonlyMap<number, NodeSlot>
   readonly operations: Operations
   readonly journal: Child
-  readonly endpoint: Child
+  readonly proxy: Child
+  readonly proxyStatus: () => ProxyStatus | undefined
   readonly report: Reporter
   readonly lock: AsyncDisposable
   readonly runtime: string
@@ -221,37 +239,72 @@ interface Parts {
 
 interface Startable extends Supervisor {
   serveControl(socketPath: string): Promise<void>
+  serveHttp(): Promise<void>
+  /** A node's state, or the members. */
+  changed(): void
   up(): void
 }
 
-function build({ cluster, slots, operations, journal, endpoint, report, lock, runtime }: Parts): Startable {
+function build(parts: Parts): Startable {
+  const { cluster, options, slots, operations, journal, proxy, report, lock, runtime } = parts
   const all = (): readonly NodeSlot[] => [...slots.values()]
   const urls = urlsOf(cluster)
   let state: ClusterStatus['state'] = 'starting'
   let stopping: Promise<void> | undefined
   let control: AsyncDisposable | undefined
+  let api: ClusterApi | undefined
+  let paused = false
   const timer = setInterval(() => all().forEach((slot) => slot.look()), lookEveryMs)
   let resolveStopped: () => void = () => undefined
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve))
 
+  const pin = (): Pin => all().reduce((newest, { word }) => newerPin(newest, word?.pinned ?? newest), noPin)
+
   const status = (): ClusterStatus => {
     const journalPosition = Math.max(0, ...all().map((slot) => slot.journalPosition))
+    const { epoch, node } = pin()
     return {
       state,
       dir: cluster.dir,
       pid: process.pid,
       cluster: urls.cluster,
-      reader: null,
-      proxy: null,
-      http: null,
+      reader: urls.reader,
+      proxy: urls.proxy,
+      http: urls.http,
+      endpoints: options.endpoints.map(({ name, kind, port }) => ({ name, kind, url: urls.at(port) })),
+      paused,
+      pinned: epoch === 0 ? null : { epoch, node: `n${node}` },
       journalPosition,
       nodes: all().map((slot) => slot.status(journalPosition)),
     }
   }
 
+  const view = (): ClusterView =>
+    clusterView(all(), { basePort: cluster.file.basePort, pin: pin(), paused, tls: options.tlsCert !== null })
+
+  const metrics = (): string => {
+    const { journalPosition, nodes } = status()
+    const samples = all().map((slot, index) => ({
+      name: slot.name,
+      state: slot.state,
+      draining: slot.draining,
+      position: nodes[index]?.position ?? 0,
+      lag: nodes[index]?.lag ?? 0,
+      sessions: nodes[index]?.sessions ?? 0,
+      counts: slot.word?.counts ?? [],
+    }))
+    const proxyStatus = parts.proxyStatus()
+    return [
+      clusterMetrics({ journalPosition, paused, pinned: pin() }),
+      nodeMetrics(samples),
+      proxyStatus === undefined ? '' : proxyMetrics(proxyStatus),
+    ].join('')
+  }
+
   const finish = async () => {
     clearInterval(timer)
     await control?.[Symbol.asyncDispose]()
+    await api?.[Symbol.asyncDispose]()
     rmSync(runtime, { recursive: true, force: true })
     removePidFile(cluster.dir, 'supervisor')
     await lock[Symbol.asyncDispose]()
@@ -269,7 +322,7 @@ function build({ cluster, slots, operations, journal, endpoint, report, lock, ru
         if (result.status === 'rejected') failures.push(result.reason)
       }
     }
-    await settle([endpoint.stop(stopWithinMs.endpoint)])
+    await settle([proxy.stop(stopWithinMs.proxy)])
     await settle(all().map((slot) => slot.stop(stopWithinMs.agent)))
     await settle([journal.stop(stopWithinMs.journal)])
     await finish()
@@ -280,7 +333,7 @@ function build({ cluster, slots, operations, journal, endpoint, report, lock, ru
   const kill = async () => {
     state = 'stopping'
     // An orderly stop that is under way goes on with processes that are gone already.
-    await Promise.allSettled([endpoint.kill(), ...all().map((slot) => slot.kill()), journal.kill()])
+    await Promise.allSettled([proxy.kill(), ...all().map((slot) => slot.kill()), journal.kill()])
     await stop()
   }
 
@@ -294,6 +347,12 @@ function build({ cluster, slots, operations, journal, endpoint, report, lock, ru
     addNodes: (count, tell) => operations.add(count, tell),
     removeNode: (id, tell) => operations.remove(id, tell),
     restartNodes: (ids, pgBin, tell) => operations.restart(ids, pgBin, tell),
+    drainNode: (id, tell) => operations.drain(id, tell),
+    undrainNode: (id) => operations.undrain(id),
+    setPaused(wanted) {
+      paused = wanted
+      api?.changed()
+    },
     startNode: async (id) => {
       const slot = slotOf(slots, id)
       if (state !== 'up') throw new AllwriteError('unavailable', `the cluster is ${state}`)
@@ -302,6 +361,23 @@ function build({ cluster, slots, operations, journal, endpoint, report, lock, ru
     async serveControl(socketPath) {
       control = await serveControl(socketPath, supervisor)
     },
+    async serveHttp() {
+      api = await serveClusterApi({
+        host: listenHost,
+        port: endpointPorts(cluster.file.basePort).http,
+        status,
+        view,
+        metrics,
+        // Whoever asks over HTTP need not wait: the status tells how many sessions are left.
+        setDraining: async (id, wanted) => {
+          if (!wanted) return operations.undrain(id)
+          slotOf(slots, id)
+          await Promise.race([operations.drain(id, () => undefined), new Promise((resolve) => setImmediate(resolve))])
+        },
+        setPaused: (wanted) => supervisor.setPaused(wanted),
+      })
+    },
+    changed: () => api?.changed(),
     up() {
       state = 'up'
       report({ event: 'ready', ...status() })
@@ -310,14 +386,14 @@ function build({ cluster, slots, operations, journal, endpoint, report, lock, ru
   return supervisor
 }
 
-/** The journal and the endpoint: one process each, with a configuration file in DIR. */
+/** The journal and the proxy: one process each, with a configuration file in DIR. */
 function helperProcess(
   cluster: ClusterDir,
-  name: 'journal' | 'endpoint',
+  name: 'journal' | 'proxy',
   program: string,
   report: Reporter,
   config: object,
-  onReady?: () => void,
+  onMessage?: (message: ChildMessage) => void,
 ): Child {
   const configPath = `${cluster.dir}/${name}.json`
   writeJson(configPath, config)
@@ -329,7 +405,7 @@ function helperProcess(
     stopBy: 'signal',
     onStart: (pid) => writePidFile(cluster.dir, name, pid, configPath),
     onMessage: (message) => {
-      if (message.type === 'ready') onReady?.()
+      onMessage?.(message)
       if (message.type === 'fatal') report({ event: 'progress', text: `${name}: ${message.message}` })
     },
     onEnd: (how, wanted) => {
@@ -345,5 +421,4 @@ function joined<T>(set: Set<T>, value: T): () => void {
   return () => void set.delete(value)
 }
 
-/** Connections to a node in any other state still work, or end by the agent's own doing. */
-const isAlive = (state: NodeState): boolean => !['down', 'hung', 'starting', 'joining'].includes(state)
+const noPin: Pin = { epoch: 0, node: 0 }

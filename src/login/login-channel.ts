@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { AllwriteError } from '../core/errors.ts'
+import { decodePreamble, isPreamble, preambleBytes, type Binding } from '../core/preamble.ts'
 import { parseStartPacket, startPacketLength, tlsHandshakeByte } from '../wire/pgwire/startup.ts'
 import type { StartPacket, StartupMessage } from '../wire/pgwire/startup.ts'
 import { createByteReader } from './byte-reader.ts'
@@ -25,6 +26,8 @@ export interface Channel {
   secure: boolean
   /** With TLS on: the hash for channel binding, if the certificate has one. */
   endPointHash: Buffer | undefined
+  /** What a proxy has said before the client's first byte. */
+  binding: Binding | undefined
   /** With TLS on and a CA for clients. */
   clientCertificate: ClientCertificate
 }
@@ -34,6 +37,7 @@ export const openChannel = (socket: Socket): Channel => ({
   reader: createByteReader(socket),
   secure: false,
   endPointHash: undefined,
+  binding: undefined,
   clientCertificate: { state: 'unchecked' },
 })
 
@@ -42,12 +46,23 @@ export type Opening =
   | Extract<StartPacket, { kind: 'cancel' }>
   /** Close without a word. */
   | Extract<StartPacket, { kind: 'invalid' }>
+  /** Not PostgreSQL's protocol: who asks for the node's health. Nothing of it has been read. */
+  | { readonly kind: 'http' }
+
+/** How an HTTP request for a node's health begins; as the length of a start-up packet it would be above all bounds. */
+const httpMethods: ReadonlySet<string> = new Set(['GET ', 'HEAD', 'OPTI', 'POST'])
 
 /**
  * Reads until the client says what it wants.
  * @throws AllwriteError what to answer with FATAL; ClosedError when the client left
  */
 export const readOpening = async (channel: Channel, tls: TlsSource | undefined): Promise<Opening> => {
+  const start = await channel.reader.peek(4)
+  if (httpMethods.has(start.toString('latin1'))) return { kind: 'http' }
+  if (start.readInt32BE(0) === preambleBytes && isPreamble(await channel.reader.peek(8))) {
+    channel.binding = decodePreamble(await channel.reader.read(preambleBytes))
+    if (!channel.binding) return { kind: 'invalid', reason: 'unknown kind of endpoint' }
+  }
   const first = await channel.reader.peek(1)
   if (first[0] === tlsHandshakeByte) {
     if (!tls) return { kind: 'invalid', reason: 'direct TLS connection, but TLS is off' }

@@ -9,10 +9,18 @@ import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import pino from 'pino'
 import { readAgentConfig, type AgentConfig } from '../control/agent-config.ts'
-import { parseStopMessage, statusEveryMs, type ChildMessage } from '../control/ipc.ts'
+import {
+  parseDrainMessage,
+  parseStopMessage,
+  statusEveryMs,
+  type AgentStatus,
+  type ChildMessage,
+} from '../control/ipc.ts'
+import { createNodeApi } from '../control/node-api.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { nodeName } from '../core/ids.ts'
 import { connectFileJournal } from '../journal/file/client.ts'
+import type { Pin } from '../proxy/index.ts'
 import type { RunningNode } from '../node/node.ts'
 import type { NodeStatus } from '../node/told.ts'
 import { flushUnsynced } from '../node/join/unsynced.ts'
@@ -100,6 +108,11 @@ const run = async (): Promise<void> => {
   process.on('message', (value) => {
     const message = parseStopMessage(value)
     if (message) onStop(message.drainMs)
+    const drain = parseDrainMessage(value)
+    if (drain) {
+      sessions?.setDraining(drain.wanted)
+      status()
+    }
   })
 
   process.on('SIGHUP', () => {
@@ -109,9 +122,9 @@ const run = async (): Promise<void> => {
     )
   })
 
-  const status = (): void => {
+  const statusNow = (): AgentStatus => {
     const now: NodeStatus | undefined = running?.status()
-    say({
+    return {
       type: 'status',
       state: ending ? 'stopping' : (now?.state ?? 'starting'),
       position: now?.position ?? 0,
@@ -119,9 +132,13 @@ const run = async (): Promise<void> => {
       postgresPid: now?.postgresPid ?? null,
       sessions: sessions?.count ?? 0,
       serverSilentMs: now?.serverSilentMs ?? 0,
+      draining: sessions?.draining ?? false,
+      pinned: sessions?.pinned.current ?? { epoch: 0, node: 0 },
+      counts: sessions?.counts ?? [],
       ...(now?.note === undefined ? {} : { note: now.note }),
-    })
+    }
   }
+  const status = (): void => say(statusNow())
 
   running = await startNode({
     node: config.node,
@@ -152,6 +169,14 @@ const run = async (): Promise<void> => {
     now: () => performance.now(),
     wallClock: Date.now,
   })
+  const take = async (epoch: number): Promise<Pin> => {
+    if (sessions === undefined || ending || sessions.draining)
+      throw new AllwriteError('unavailable', 'the node does not serve')
+    const pin = await sessions.pinned.take(epoch)
+    // The other proxies hear of it by the supervisor.
+    status()
+    return pin
+  }
   sessions = await openSessions({
     node: config.node,
     running,
@@ -168,6 +193,7 @@ const run = async (): Promise<void> => {
     log,
     now: () => performance.now(),
     onFatal: fail,
+    onHttp: createNodeApi({ name: nodeName(config.node), status: statusNow, take }),
   })
   running.open()
   setInterval(status, statusEveryMs)

@@ -12,5 +12,5 @@ const entry = (name: string): string => fileURLToPath(new URL(`${name}.js`, impo
 export const programs: Programs = {
   journal: entry('journal'),
   agent: entry('agent'),
-  endpoint: entry('endpoint'),
+  proxy: entry('proxy'),
 }

@@ -75,6 +75,8 @@ export interface Database extends DatabaseIdentity {
   readonly connected: boolean
   /** Backends of this node's that a lock may hold up. */
   readonly applyingPids: readonly number[]
+  /** Removes journaled statements that nobody will read again. */
+  sweep(): Promise<void>
   ping(): Promise<void>
   /** Begins to apply. */
   enable(): Promise<void>
@@ -174,6 +176,7 @@ export const openDatabase = async (context: DatabaseContext, identity: DatabaseI
     user,
     start: context.applied(),
     wallClock: context.wallClock,
+    generatedOf: schema.generatedOf,
     onApplied: (position) => context.executor().applied(position),
     onConnected: findWorker,
     onPoison,
@@ -235,6 +238,11 @@ export const openDatabase = async (context: DatabaseContext, identity: DatabaseI
     },
     get applyingPids() {
       return [builds.beginningPid ?? (applierRuns ? applier.backendPid : workerPid) ?? []].flat()
+    },
+    async sweep() {
+      await applier.sweep().catch((error: unknown) => {
+        if (!closed) throw error
+      })
     },
     ping: () => publisher.ping(),
     enable,

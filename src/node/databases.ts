@@ -27,7 +27,8 @@ export interface Databases {
   /** The node has caught up with its own fence. */
   live(): Promise<void>
   /**
-   * A database that a client asks for, ready for its session; undefined where there is none of this name. Waits while it is shut.
+   * A database that a client asks for, ready for its session; undefined where there was none of this name anywhere when it was asked for.
+   * Waits while it is shut.
    * @throws AllwriteError unavailable: it is shut again
    */
   enter(name: string): Promise<Entered | undefined>
@@ -42,6 +43,9 @@ export interface Entered {
   readonly database: Database
   readonly sessions: SessionServices
 }
+
+/** How long a client waits for a database that this node does not know, ms. */
+const catchUpMsMax = 10_000
 
 /** Those of PostgreSQL's own that nobody connects to, and those whose DROP was cut short. */
 const listSql = `SELECT oid::text, datname::text AS name FROM pg_database
@@ -131,6 +135,8 @@ export const openDatabases = async (
     },
     async enter(name) {
       for (const waiting of shut.values()) if (waiting.name === name) await waiting.over.promise
+      // One that was made at another node a moment ago may not be here yet.
+      if (named(name) === undefined) await base.gate().catchUp(AbortSignal.timeout(catchUpMsMax))
       const database = named(name)
       if (database === undefined) return undefined
       const sessions = await (await database.sessions()).serve()

@@ -47,6 +47,7 @@ import { openVerdictLog } from './order/verdict-log.ts'
 import { discontinuity } from './recovery/continuation.ts'
 import { continueLineage } from './recovery/lineage.ts'
 import { createRecordsHere } from './recovery/records-here.ts'
+import { createPinChanges, type PinChanges } from './pin-changes.ts'
 import { createServerProbes } from './server-probes.ts'
 import { appRoleSql, publisherPortMin, queryOf, startServer, type LocalServer, type ServerOptions } from './server.ts'
 import { loadParser } from './session/statement/index.ts'
@@ -88,6 +89,7 @@ export interface RunningNode {
   readonly server: LocalServer
   readonly databases: Databases
   readonly inspector: Awaited<ReturnType<typeof createInspector>>
+  readonly pinChanges: PinChanges
   readonly status: () => NodeStatus
   /** Serves from now on: what must be there before the first session is. */
   open(): void
@@ -262,6 +264,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   )
   const lineage = await continueLineage(adminQuery, { node, incarnation }, verdicts.remembered.fences, start)
   await databases.first.sessions()
+  const pinChanges = createPinChanges(databases.first.schema.tableHash('allwrite.pinned'))
   const here = createRecordsHere({ node, incarnation, lineage, committed: (xid) => inspector.committed(xid) })
   const executor = createExecutor({
     tracker,
@@ -292,7 +295,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     now: options.now,
     onWorkerAway: () => fatal(new AllwriteError('postgres', 'the server does not start its apply worker again')),
     async sweep() {
-      for (const { applier } of databases.all) await applier.sweep()
+      for (const database of databases.all) await database.sweep()
     },
     onConflicts: (conflicts) => inconsistent('the apply worker met rows that differ', { conflicts }),
     log,
@@ -320,6 +323,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
       groups,
       push: (judged) => {
         turns.see(judged)
+        pinChanges.see(judged)
         return executor.push(judged)
       },
       onEntry: (at, entry) => {
@@ -365,6 +369,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     server,
     databases,
     inspector,
+    pinChanges,
     status: () => ({
       state: state === 'serving' && gate.paused ? 'catching_up' : state,
       position: tracker.applied,

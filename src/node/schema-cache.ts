@@ -26,6 +26,8 @@ export interface SchemaCache {
   readonly hasDeferrable: boolean
   /** Names of the primary key's columns. */
   readonly keyNamesOf: (relation: StreamRelation) => ReadonlySet<string> | undefined
+  /** Names of its stored generated columns. */
+  readonly generatedOf: (relation: StreamRelation) => ReadonlySet<string>
   /** The hash of a table's key, by a name as in a conflict's DETAIL; undefined where it is none of a table. */
   readonly tableHash: (name: string) => Uint8Array | undefined
   describe(record: WritesetRecord, dependencies: Dependencies, keyIndex: number): KeyDescription | undefined
@@ -55,6 +57,8 @@ const packedHash = (hash: HashWords): Uint8Array => {
   bytes.writeUInt32BE(hash[1] ?? 0, 4)
   return bytes
 }
+
+const noColumns: ReadonlySet<string> = new Set()
 
 const deferrableSql = `SELECT EXISTS (
   SELECT FROM pg_constraint WHERE condeferrable UNION ALL SELECT FROM pg_trigger WHERE tgdeferrable)::text AS found`
@@ -91,6 +95,7 @@ export const createSchemaCache = async (
       const primary = state.relations.find(relation.schema, relation.name)?.indexes.find((index) => index.primary)
       return primary?.columns === undefined ? undefined : new Set(primary.columns)
     },
+    generatedOf: ({ schema, name }) => state.relations.find(schema, name)?.generated ?? noColumns,
     tableHash(name) {
       const relation = state.relations.relations.find((one) => `${one.schema}.${one.name}` === name)
       return relation === undefined ? undefined : packedHash(nameHash(database, 'table', relation.root))

@@ -221,6 +221,18 @@ export const prepareSubscription = async (client: pg.Client, options: Subscripti
     await client.query(`ALTER SUBSCRIPTION allwrite DISABLE`)
     await client.query(`ALTER SUBSCRIPTION allwrite CONNECTION ${pg.escapeLiteral(connection)}`)
   }
-  const publication = await client.query(`SELECT FROM pg_publication WHERE pubname = 'allwrite'`)
-  if (publication.rowCount === 0) await client.query('CREATE PUBLICATION allwrite FOR ALL TABLES')
+  await preparePublication(client)
+}
+
+/**
+ * Stored generated columns are in it: PostgreSQL refuses to UPDATE and DELETE where the replica identity is not published as a
+ * whole (CheckCmdReplicaIdentity), and FULL takes all columns in.
+ */
+const preparePublication = async (client: pg.Client): Promise<void> => {
+  const { rows } = await client.query<{ generated: string }>(
+    `SELECT pubgencols AS generated FROM pg_publication WHERE pubname = 'allwrite'`,
+  )
+  const options = 'publish_generated_columns = stored'
+  if (rows[0] === undefined) await client.query(`CREATE PUBLICATION allwrite FOR ALL TABLES WITH (${options})`)
+  else if (rows[0].generated !== 's') await client.query(`ALTER PUBLICATION allwrite SET (${options})`)
 }

@@ -7,8 +7,10 @@ import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { NodeId } from '../core/ids.ts'
 import { xid as toXid } from '../core/ids.ts'
-import { AllwriteError } from '../core/errors.ts'
+import { AllwriteError, assert } from '../core/errors.ts'
 import { exhaustedSequence } from './catalog/sequences.ts'
+import { createPinned, type Pinned } from './pinned.ts'
+import { createInternalTransactions } from './internal-transaction.ts'
 import type { RunningNode } from './node.ts'
 import type { NodeLog } from './told.ts'
 import { agentRole, queryOf } from './server.ts'
@@ -17,10 +19,12 @@ import { createCancelRegistry, passCancel } from './session/cancel.ts'
 import { openHbaSource } from './session/hba-source.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
+import { forReader, readerRestriction } from './session/reader.ts'
 import { runSession, type Session } from './session/session.ts'
 import { createTickets } from './session/tickets.ts'
 import { createThrottle } from './session/throttle.ts'
 import { openTlsSource, type TlsFiles } from '../login/tls.ts'
+import type { Counts } from './submissions.ts'
 
 export interface SessionsOptions {
   readonly node: NodeId
@@ -35,17 +39,25 @@ export interface SessionsOptions {
   readonly hbaFile: string
   readonly log: NodeLog
   readonly now: () => number
+  /** Takes a connection that speaks HTTP. */
+  readonly onHttp: (socket: Socket) => void
   /** A connection of the node's own was lost. */
   readonly onFatal: (error: Error) => void
 }
 
 export interface Sessions {
   readonly count: number
+  readonly pinned: Pick<Pinned, 'current' | 'take'>
+  /** Of each database that has had a client. */
+  readonly counts: readonly ({ readonly database: string } & Counts)[]
   /**
    * Ends each session as soon as it is in no transaction (57P01), and new ones at once: the endpoints choose this node no more, who
    * comes has not been told yet. Resolves when none is left, or after `withinMs`.
    */
   drain(withinMs: number): Promise<void>
+  /** As {@link drain}, for as long as wanted: who comes later is refused (57P03). */
+  setDraining(wanted: boolean): void
+  readonly draining: boolean
   /**
    * Reads pg_hba.conf again, for the logins from now on.
    * @throws AllwriteError configuration: it can't be used, and the rules are what they were
@@ -85,9 +97,26 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   }
 
   // Before the first client could meet what a crash made void.
-  await running.databases.enter(options.database)
+  const first = await running.databases.enter(options.database)
+  assert(first !== undefined, 'the first database is never dropped')
+  const pinClient = await running.server.connect('pinned')
+  await pinClient.query('SET default_transaction_read_only = off')
+  await pinClient.query(`SET lock_timeout = '2s'`)
+  const pinPid = Number((await queryOf(pinClient)('SELECT pg_backend_pid()::text AS pid'))[0]?.['pid'])
+  const pinned = await createPinned({
+    node: options.node,
+    query: roles,
+    internal: createInternalTransactions(pinClient, pinPid, first.sessions.gate),
+    changes: running.pinChanges,
+    gate: running.gate,
+    onFatal: options.onFatal,
+  })
+
   const sessions = new Map<Session, Socket>()
   let draining = false
+  /** The endpoints have had the time to hear of it. */
+  let refusing = false
+  let refuseLater: NodeJS.Timeout | undefined
   /** Told when the last session ends. */
   let onEmpty: () => void = () => undefined
   const onSession = (start: SessionStart): void => {
@@ -98,11 +127,14 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       return
     }
     const { database, sessions: services } = entered
+    const restriction = start.reader ? readerRestriction : start.stay?.restriction
+    const classify = database.classifier.classify.bind(database.classifier)
     const session = runSession(
       { ...start, consistencyUnknown: true },
       {
         gate: services.gate,
-        classify: (text, facts) => database.classifier.classify(text, facts),
+        ...(restriction === undefined ? {} : { restriction }),
+        classify: start.reader ? (text, facts) => forReader(classify(text, facts), text) : classify,
         catalogState: () => database.classifier.state,
         functions: services.functions,
         journalSecret: options.agentSecret,
@@ -128,6 +160,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       sessions.delete(session)
       if (sessions.size === 0) onEmpty()
     })
+    start.stay?.onOver(() => session.end())
     if (draining) session.leave()
   }
   // As if they had left: what is submitted goes its way, everything else is rolled back when the server goes on.
@@ -141,6 +174,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     port: options.port,
     sessionsMax: options.sessionsMax,
     gate: running.gate,
+    drained: () => refusing,
     lookupRole,
     socketPath: running.server.socketPath,
     enterDatabase: async (name) => (await running.databases.enter(name)) !== undefined,
@@ -150,6 +184,8 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     throttle: createThrottle(),
     now: options.now,
     cancels: createCancelRegistry(options.node),
+    enterPinned: (binding) => pinned.enter(binding),
+    onHttp: options.onHttp,
     issueTicket: createTickets(queryOf(await running.server.connect('tickets'))),
     ...(options.tls === undefined
       ? {}
@@ -165,6 +201,23 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     get count() {
       return sessions.size
     },
+    pinned,
+    get counts() {
+      return running.databases.all.flatMap(({ name, openSessions: opened }) =>
+        opened === undefined ? [] : [{ database: name, ...opened.submissions.counts }],
+      )
+    },
+    get draining() {
+      return draining
+    },
+    setDraining(wanted) {
+      clearTimeout(refuseLater)
+      draining = wanted
+      refusing = false
+      if (!wanted) return
+      for (const session of sessions.keys()) session.leave()
+      refuseLater = setTimeout(() => (refusing = true), drainMsMin)
+    },
     reload: () => hba.reload(),
     async drain(withinMs) {
       draining = true
@@ -177,6 +230,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       })
     },
     async close() {
+      clearTimeout(refuseLater)
       await listener.close()
       for (const session of sessions.keys()) session.end()
       const all = Promise.all([...sessions.keys()].map((session) => session.closed))

@@ -9,11 +9,12 @@
 import { deferred } from '../core/deferred.ts'
 import { AllwriteError } from '../core/errors.ts'
 import { type DatabaseId, type Position, xid as toXid } from '../core/ids.ts'
-import type { WritesetRecord } from '../core/writeset.ts'
+import { keyBytes, type WritesetRecord } from '../core/writeset.ts'
 import type { Capture, CapturedTransaction } from './capture/capture.ts'
 import type { StreamedTransaction } from './capture/decoder.ts'
 import { holdsLocks, noDependencies, parseLocks, type Dependencies } from './capture/dependencies.ts'
 import type { Writeset } from './capture/writeset.ts'
+import { pinnedTable } from './pin-changes.ts'
 import type { GroupBuilder } from './order/group-builder.ts'
 import type { Pending } from './order/pending.ts'
 import type { Conflict, Outcome, Participant, Submission } from './session/contract.ts'
@@ -38,7 +39,18 @@ export interface SubmissionsOptions {
   readonly stillOpen: (backendPid: number, xid: bigint) => Promise<boolean>
 }
 
+/** What became of this node's transactions since its agent began; each number only grows. */
+export interface Counts {
+  readonly committed: number
+  /** By table as the client is told it, and reason; beyond {@link countedTablesMax} tables, under `other`. */
+  readonly conflicts: readonly { readonly table: string; readonly reason: Conflict['reason']; readonly count: number }[]
+}
+
+/** A metric's labels must not grow with the schema. */
+const countedTablesMax = 500
+
 export interface Submissions {
+  readonly counts: Counts
   submit(submission: Submission): Promise<Outcome>
   register(participant: Participant): () => void
   /** Rolls a session back; undefined when the pid is none of ours. */
@@ -68,6 +80,14 @@ const vanished: Outcome = {
 }
 
 export const createSubmissions = (options: SubmissionsOptions): Submissions => {
+  let committed = 0
+  const conflicts = new Map<string, { table: string; reason: Conflict['reason']; count: number }>()
+  const countConflict = ({ table: name, reason }: Conflict): void => {
+    const table = conflicts.size < countedTablesMax || conflicts.has(`${reason} ${name}`) ? name : 'other'
+    const counted = conflicts.get(`${reason} ${table}`)
+    if (counted) counted.count++
+    else conflicts.set(`${reason} ${table}`, { table, reason, count: 1 })
+  }
   const participants = new Map<number, Participant>()
   const underway = new Map<Participant, Underway>()
 
@@ -106,6 +126,9 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     const writeset = written?.empty === false ? written : unwritten(dependencies)
     if (writeset === undefined) return commitAlone(submission.participant)
     const late = await lateOf(submission, captured, writeset)
+    const { restriction } = submission
+    const refusal = restriction?.refusal()
+    if (refusal !== undefined) return { kind: 'refused', error: refusal }
     if (state.lost !== undefined) return { kind: 'aborted', conflict: state.lost }
     if (late === undefined || changes?.aborted === true) return vanished
     const record: WritesetRecord = {
@@ -114,7 +137,7 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       late,
       schemaChange: writeset.schemaChange,
       ...(writeset.notifies === true ? { notifies: true as const } : {}),
-      keys: writeset.keys,
+      keys: restriction === undefined ? writeset.keys : Buffer.concat([writeset.keys, restriction.keys]),
       changes: writeset.changes,
     }
     const pending: Pending = {
@@ -122,7 +145,10 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
       participant: submission.participant,
       record,
       outcome: deferred(),
-      describeKey: (keyIndex) => options.describeKey(record, dependencies, keyIndex),
+      describeKey: (keyIndex) =>
+        keyIndex * keyBytes >= writeset.keys.length
+          ? { table: pinnedTable, key: undefined }
+          : options.describeKey(record, dependencies, keyIndex),
       // Members of one group don't conflict, since all held their locks at one time; SIREAD locks hold nobody off.
       alone: record.schemaChange || captured.reads !== undefined,
       appended: false,
@@ -140,11 +166,19 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
   }
 
   return {
+    get counts() {
+      return { committed, conflicts: [...conflicts.values()] }
+    },
     async submit(submission) {
       const state: Underway = { lost: undefined, pending: undefined }
       underway.set(submission.participant, state)
       try {
-        return await submitCaptured(submission, state)
+        const outcome = await submitCaptured(submission, state)
+        if (outcome.kind === 'committed') committed++
+        // Brute force is counted where it is used.
+        else if (outcome.kind === 'aborted' && outcome.conflict.reason !== 'brute_force')
+          countConflict(outcome.conflict)
+        return outcome
       } catch (thrown) {
         const error = AllwriteError.from(thrown)
         if (!isStaleCatalog(error)) return { kind: 'refused', error }
@@ -164,6 +198,7 @@ export const createSubmissions = (options: SubmissionsOptions): Submissions => {
     abort(backendPid, conflict) {
       const participant = participants.get(backendPid)
       if (participant === undefined) return undefined
+      countConflict(conflict)
       const state = underway.get(participant)
       if (state !== undefined) {
         state.lost ??= conflict

@@ -2,8 +2,10 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { encodePreamble } from '../core/preamble.ts'
 import { startEndpoint } from './endpoint.ts'
-import { createRoutes } from './routes.ts'
+import { createRoutes, type Routes, type RoutesOptions } from './routes.ts'
+import { emptyView, type NodeView } from './view.ts'
 
 function portOf(server: Server): number {
   const address = server.address()
@@ -14,6 +16,19 @@ async function nextData(socket: Socket): Promise<Buffer> {
   const [chunk]: Buffer[] = await once(socket, 'data')
   return chunk ?? Buffer.alloc(0)
 }
+
+const nodeView = (id: number, more: Partial<NodeView> = {}): NodeView => ({
+  id,
+  host: '127.0.0.1',
+  port: id,
+  state: 'serving',
+  serving: true,
+  alive: true,
+  draining: false,
+  lag: 0,
+  sessions: 0,
+  ...more,
+})
 
 /** A node that answers everything with its name, and remembers what it got. */
 async function fakeNode(id: number) {
@@ -39,7 +54,7 @@ async function fakeNode(id: number) {
   }
   const port = portOf(server)
   return {
-    route: { id, host: '127.0.0.1', port, serving: true },
+    route: nodeView(id, { port }),
     received,
     sockets,
     stop,
@@ -70,7 +85,18 @@ async function open(port: number, first: Buffer) {
   return { socket, answer, [Symbol.dispose]: () => socket.destroy() }
 }
 
-const freeEndpoint = () => startEndpoint({ host: '127.0.0.1', port: 0, tls: false })
+const startWith = async (options: Partial<RoutesOptions> = {}, tls = false) => {
+  const routes: Routes = createRoutes({ kind: 'cluster', now: () => performance.now(), ...options })
+  const endpoint = await startEndpoint({ host: '127.0.0.1', port: 0, tls: () => tls, routes })
+  return {
+    port: endpoint.port,
+    endpoint,
+    update: (nodes: readonly NodeView[], more: { pin?: { epoch: number; node: number }; paused?: boolean } = {}) =>
+      routes.update({ ...emptyView, ...more, nodes }),
+    [Symbol.asyncDispose]: () => endpoint[Symbol.asyncDispose](),
+  }
+}
+const freeEndpoint = () => startWith()
 
 test('connections go to the node with the fewest, in turn among equals', async () => {
   await using one = await fakeNode(1)
@@ -117,8 +143,7 @@ test('connections of a node are closed at once when it is reported dead', async 
   endpoint.update([two.route])
   using other = await open(endpoint.port, startup)
   endpoint.update([{ ...one.route, serving: false, alive: false }, two.route])
-  if (!client.socket.readableEnded && !client.socket.closed)
-    await Promise.race([once(client.socket, 'end'), once(client.socket, 'close')])
+  await ended(client.socket)
   equal(other.socket.readableEnded, false)
 })
 
@@ -168,7 +193,7 @@ test('a cancel for an unknown node is closed without an answer', async () => {
 
 test('where nodes speak TLS, the request for it passes through', async () => {
   await using one = await fakeNode(1)
-  await using endpoint = await startEndpoint({ host: '127.0.0.1', port: 0, tls: true })
+  await using endpoint = await startWith({}, true)
   endpoint.update([one.route])
   using client = await open(endpoint.port, sslRequest)
   equal(client.answer.toString(), 'n1')
@@ -203,7 +228,7 @@ test('a client that does not read slows its node down instead of filling memory'
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   await using endpoint = await freeEndpoint()
-  endpoint.update([{ id: 1, host: '127.0.0.1', port: portOf(server), serving: true }])
+  endpoint.update([nodeView(1, { port: portOf(server) })])
   const client = connect(endpoint.port, '127.0.0.1')
   client.pause()
   client.write(startup)
@@ -217,14 +242,53 @@ test('a client that does not read slows its node down instead of filling memory'
   server.close()
 })
 
-test('a node that refused a connection comes last until the time is over', () => {
-  const routes = createRoutes()
-  const node = (id: number) => ({ id, host: 'h', port: id, serving: true })
-  routes.update([node(1), node(2)])
-  routes.failed(1, 0)
-  equal(routes.pick(new Set(), 10)?.id, 2)
-  equal(routes.pick(new Set([2]), 10)?.id, 1, 'better than none')
-  equal(routes.pick(new Set([1, 2]), 10), undefined)
-  routes.opened(2)
-  equal(routes.pick(new Set(), 5000)?.id, 1)
+test('a reader’s node hears it before the client’s first byte', async () => {
+  await using one = await fakeNode(1)
+  await using endpoint = await startWith({ kind: 'reader' })
+  endpoint.update([one.route])
+  using client = await open(endpoint.port, startup)
+  equal(client.answer.toString(), 'n1')
+  deepEqual(Buffer.concat(one.received), Buffer.concat([encodePreamble({ kind: 'reader' }), startup]))
 })
+
+test('a pinned client waits for a writer, and is cut off when another node becomes it', async () => {
+  await using one = await fakeNode(1)
+  await using two = await fakeNode(2)
+  await using endpoint = await startWith({ kind: 'pinned' })
+  endpoint.update([one.route, two.route])
+  const opening = open(endpoint.port, startup)
+  await until('the client waits', () => endpoint.endpoint.waiting === 1)
+  endpoint.update([one.route, two.route], { pin: { epoch: 1, node: 2 } })
+  using client = await opening
+  equal(client.answer.toString(), 'n2')
+  deepEqual(two.received[0]?.subarray(0, 13), Buffer.from(encodePreamble({ kind: 'pinned', epoch: 1 })))
+  // The old writer only hangs: nothing says that it is dead.
+  endpoint.update([one.route, two.route], { pin: { epoch: 2, node: 1 } })
+  await ended(client.socket)
+  using next = await open(endpoint.port, startup)
+  equal(next.answer.toString(), 'n1')
+})
+
+test('in a pause a client waits, and goes on when it is over', async () => {
+  await using one = await fakeNode(1)
+  await using endpoint = await freeEndpoint()
+  endpoint.update([one.route], { paused: true })
+  const opening = open(endpoint.port, startup)
+  await until('the client waits', () => endpoint.endpoint.waiting === 1)
+  deepEqual(one.received, [])
+  endpoint.update([one.route])
+  using client = await opening
+  equal(client.answer.toString(), 'n1')
+})
+
+/** Closed by the other side, in whatever way. */
+async function ended(socket: Socket): Promise<void> {
+  if (!socket.readableEnded && !socket.closed) await Promise.race([once(socket, 'end'), once(socket, 'close')])
+}
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    ok(tries < 1000, what)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}

@@ -20,8 +20,20 @@ export const noNodeServes = refusal(
   'Nodes may be starting or catching up: try again, and look at "allwrite status".',
 )
 
+export const noneWithinLag = refusal(
+  '57P03',
+  'no node of the reader endpoint is within its lag bound',
+  'Nodes may be catching up: try again, look at "allwrite status", or allow more with --reader-lag.',
+)
+
+export const noPinnedWriter = refusal(
+  '57P03',
+  'no node is the pinned writer',
+  'No node serves that could be it: try again, and look at "allwrite status".',
+)
+
 export const tooManyClients = refusal(
   '53300',
-  'sorry, too many clients at the cluster endpoint',
+  'sorry, too many clients at this endpoint',
   'Close idle connections, or connect to the nodes directly.',
 )

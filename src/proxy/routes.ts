@@ -1,89 +1,149 @@
 /**
- * Which node a connection goes to. Pure: time is passed in.
+ * Which node a connection goes to, for one endpoint. Pure: time is passed in.
  *
  * @module
  */
 import { assert } from '../core/errors.ts'
+import { encodePreamble } from '../core/preamble.ts'
+import type { EndpointKind, EndpointRoutes, RouteEvent, Target } from './contract.ts'
+import { noneWithinLag, noPinnedWriter, noNodeServes } from './refusal.ts'
+import { emptyView, type ClusterView, type NodeView } from './view.ts'
 
-/** A node as the supervisor reports it. */
-export interface RouteNode {
-  readonly id: number
-  readonly host: string
-  readonly port: number
-  /** Takes new connections. */
-  readonly serving: boolean
-  /** False: its agent is gone; connections to it are dead. Absent: as `serving`. */
-  readonly alive?: boolean
-}
-
-export interface Routes {
-  /** Replaces what is known of the nodes. Returns the ids of those that are dead or gone now. */
-  update(nodes: readonly RouteNode[]): readonly number[]
+export interface RoutesOptions {
+  readonly kind: EndpointKind
+  /** Numbers of the nodes that the endpoint is made of; absent: all. */
+  readonly members?: ReadonlySet<number>
+  /** Numbers of nodes that it leaves out. */
+  readonly excluded?: ReadonlySet<number>
   /**
-   * The best node that is not in `tried`: serving, fewest connections, in turn among equals. Nodes that lately refused a
-   * connection come last: the report may be older than their death, or newer.
+   * Entries that a node may be behind. A reader's sessions go to no other; a cluster endpoint prefers those within it.
+   * @default {@link lagMaxDefault}
    */
-  pick(tried: ReadonlySet<number>, nowMs: number): RouteNode | undefined
-  /** The node with this number, serving or not. */
-  find(id: number): RouteNode | undefined
-  /** A connection to the node could not be made. */
-  failed(id: number, nowMs: number): void
-  opened(id: number): void
-  closed(id: number): void
-  connections(id: number): number
+  readonly lagMax?: number
+  /** Monotonic, ms. */
+  readonly now: () => number
+  /** A pinned endpoint was asked for a writer that there is not (yet). */
+  readonly onWanted?: () => void
 }
 
-/** How long a node that refused a connection comes last, ms: about two of the supervisor's reports. */
+export interface Routes extends EndpointRoutes {
+  /** Replaces what is known of the cluster, and tells the listeners what follows from it. */
+  update(view: ClusterView): void
+  /** Open connections by node. */
+  connections(): ReadonlyMap<number, number>
+}
+
+/** About two seconds of the journal of a busy small cluster. */
+export const lagMaxDefault = 1_000
+
+/** How long a node that refused a connection comes last, ms: about two of the cluster's reports. */
 export const badForMs = 1_000
 
-export function createRoutes(): Routes {
-  let known: readonly RouteNode[] = []
+const noBytes = new Uint8Array(0)
+
+export function createRoutes(options: RoutesOptions): Routes {
+  const { kind, members, excluded, now, lagMax = lagMaxDefault } = options
+  let view = emptyView
   const counts = new Map<number, number>()
   const badUntil = new Map<number, number>()
+  const listeners = new Set<(event: RouteEvent) => void>()
   let lastPicked = 0
 
-  const connections = (id: number) => counts.get(id) ?? 0
-  const find = (id: number) => known.find((node) => node.id === id)
+  const tell = (event: RouteEvent): void => {
+    for (const listener of listeners) listener(event)
+  }
+  const belongs = ({ id }: NodeView): boolean => (members?.has(id) ?? true) && !(excluded?.has(id) ?? false)
+  const mayTake = (node: NodeView): boolean => {
+    if (!node.serving || node.draining || !belongs(node)) return false
+    if (kind === 'pinned') return node.id === view.pin.node
+    return kind !== 'reader' || node.lag <= lagMax
+  }
+
+  const preambleOf = (): Uint8Array => {
+    if (kind === 'reader') return encodePreamble({ kind: 'reader' })
+    return kind === 'pinned' ? encodePreamble({ kind: 'pinned', epoch: view.pin.epoch }) : noBytes
+  }
+  const targetOf = ({ id, host, port }: NodeView, preamble: Uint8Array): Target => ({
+    node: id,
+    host,
+    port,
+    preamble,
+    epoch: kind === 'pinned' ? view.pin.epoch : undefined,
+  })
+
+  /** Smaller is better, element by element. */
+  const rank = (node: NodeView): readonly number[] => [
+    (badUntil.get(node.id) ?? 0) > now() ? 1 : 0,
+    kind === 'cluster' && node.lag > lagMax ? 1 : 0,
+    // What others have opened is known by the last report only, what was opened here by now.
+    Math.max(counts.get(node.id) ?? 0, node.sessions),
+    // In turn: those after the last one come first.
+    node.id > lastPicked ? 0 : 1,
+    node.id,
+  ]
 
   return {
-    update(nodes) {
-      const before = known
-      known = nodes
-      const dead = nodes.filter((node) => !(node.alive ?? node.serving)).map((node) => node.id)
-      const removed = before.filter((node) => !find(node.id)).map((node) => node.id)
-      for (const id of removed) badUntil.delete(id)
-      return [...dead, ...removed]
+    kind,
+    get paused() {
+      return view.paused
     },
-    pick(tried, nowMs) {
-      const rank = (node: RouteNode) => [
-        (badUntil.get(node.id) ?? 0) > nowMs ? 1 : 0,
-        connections(node.id),
-        // In turn: those after the last one come first.
-        node.id > lastPicked ? 0 : 1,
-        node.id,
-      ]
-      let best: RouteNode | undefined
-      for (const node of known) {
-        if (!node.serving || tried.has(node.id)) continue
+    update(next) {
+      const before = view
+      const couldTake = before.paused ? [] : before.nodes.filter(mayTake).map(({ id }) => id)
+      view = next
+      const isDead = (node: NodeView | undefined): boolean => !(node?.alive ?? false)
+      for (const node of before.nodes) {
+        const after = next.nodes.find(({ id }) => id === node.id)
+        if (!after) badUntil.delete(node.id)
+        if (node.alive && isDead(after)) tell({ type: 'down', node: node.id })
+        else if (after?.draining && !node.draining) tell({ type: 'draining', node: node.id })
+      }
+      if (kind === 'pinned' && next.pin.epoch > before.pin.epoch) tell({ type: 'pinned', ...next.pin })
+      const takes = next.nodes.filter(mayTake)
+      if (!next.paused && takes.some(({ id }) => !couldTake.includes(id))) tell({ type: 'available' })
+    },
+    pick(avoid) {
+      if (view.paused) return undefined
+      let best: NodeView | undefined
+      for (const node of view.nodes) {
+        if (!mayTake(node) || avoid.has(node.id)) continue
         if (!best || compare(rank(node), rank(best)) < 0) best = node
       }
-      if (best) lastPicked = best.id
-      return best
+      if (!best) {
+        options.onWanted?.()
+        return undefined
+      }
+      lastPicked = best.id
+      return targetOf(best, preambleOf())
     },
-    find,
-    failed(id, nowMs) {
-      if (find(id)) badUntil.set(id, nowMs + badForMs)
+    refusal() {
+      if (kind === 'pinned') return noPinnedWriter
+      return kind === 'reader' && view.nodes.some(({ serving }) => serving) ? noneWithinLag : noNodeServes
     },
-    opened(id) {
-      counts.set(id, connections(id) + 1)
+    find(number) {
+      const node = view.nodes.find(({ id }) => id === number)
+      return node && targetOf(node, noBytes)
     },
-    closed(id) {
-      const count = connections(id)
-      assert(count > 0, 'a closed connection was opened')
-      if (count === 1) counts.delete(id)
-      else counts.set(id, count - 1)
+    failed({ node }) {
+      if (view.nodes.some(({ id }) => id === node)) badUntil.set(node, now() + badForMs)
     },
-    connections,
+    opened({ node }) {
+      counts.set(node, (counts.get(node) ?? 0) + 1)
+      let open = true
+      return () => {
+        if (!open) return
+        open = false
+        const count = counts.get(node) ?? 0
+        assert(count > 0, 'a closed connection was opened')
+        if (count === 1) counts.delete(node)
+        else counts.set(node, count - 1)
+      }
+    },
+    listen(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    connections: () => counts,
   }
 }
 

@@ -85,6 +85,25 @@ const catalogDifferences: Readonly<Record<string, string>> = {
   'a function': `create function f() returns int language sql as 'select 1'`,
   'a privilege': 'grant select on t to public',
   'an enum label': `create type e as enum ('a')`,
+  'a comment': `comment on column t.v is 'x'`,
+  'a privilege on a column': 'grant select (v) on t to public',
+  'a privilege on a function':
+    'create function g() returns int language sql return 1; revoke execute on function g from public',
+  'row security': 'alter table t enable row level security',
+  'a policy': 'create policy p on t using (id > 0)',
+  'a rule': 'create rule r as on insert to twins do nothing',
+  'the step of a sequence': 'create sequence s increment 2',
+  'the owner of a sequence': 'create sequence s; alter sequence s owned by t.id',
+  'a setting of a table': 'alter table t set (fillfactor = 70)',
+  'the storage of a column': 'alter table t alter v set storage external',
+  'a generated column': 'alter table twins add g int generated always as (v + 1) stored',
+  'a constraint that is not enforced': 'alter table twins add constraint c check (v > 0) not enforced',
+  'a domain': 'create domain d as int not null',
+  'a trigger that is off':
+    'create trigger n before update on t for each row execute function suppress_redundant_updates_trigger(); alter table t disable trigger n',
+  statistics: 'create statistics s on id, v from t',
+  'default privileges': 'alter default privileges grant select on tables to public',
+  'a privilege on a schema': 'grant create on schema public to public',
 }
 for (const [difference, statement] of Object.entries(catalogDifferences)) {
   test(`seen in the catalogs: ${difference}`, async () => {

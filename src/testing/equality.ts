@@ -39,31 +39,61 @@ export const checksums = async (client: pg.Client): Promise<Checksums> => {
 
 /** What must be the same in every node's catalogs, as sorted lines per kind of object. */
 const catalogQueries: Readonly<Record<string, string>> = {
-  relations: `select format('%I.%I %s %s %s %s', n.nspname, c.relname, c.relkind, c.relpersistence, c.relispopulated, pg_get_userbyid(c.relowner)) as line
+  relations: `select concat_ws(' ', format('%I.%I', n.nspname, c.relname), c.relkind, c.relpersistence, c.relispopulated, pg_get_userbyid(c.relowner),
+      c.relrowsecurity, c.relforcerowsecurity, c.reloptions::text, pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(c.oid),
+      (select string_agg(i.inhparent::regclass::text, ',' order by i.inhseqno) from pg_inherits i where i.inhrelid = c.oid)) as line
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${userSchemas}`,
   acl: `select format('%I.%I %s', n.nspname, c.relname, array(select unnest(c.relacl)::text order by 1)) as line
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where ${userSchemas} and c.relacl is not null`,
-  columns: `select format('%I.%I.%s %I %s %s %s %s', n.nspname, c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
-      a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid)) as line
+  columns: `select concat_ws(' ', format('%I.%I.%s %I', n.nspname, c.relname, a.attnum, a.attname), format_type(a.atttypid, a.atttypmod),
+      a.attnotnull, a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), a.attcollation::regcollation, a.attstorage, a.attcompression,
+      a.attstattarget, a.attoptions::text, array(select unnest(a.attacl)::text order by 1)) as line
     from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'i', 'c') and ${userSchemas}`,
   indexes: `select pg_get_indexdef(i.indexrelid) as line from pg_index i join pg_class c on c.oid = i.indrelid
     join pg_namespace n on n.oid = c.relnamespace where i.indisvalid and ${userSchemas}`,
-  constraints: `select format('%I.%I %s %s', n.nspname, k.conname, k.conrelid::regclass, pg_get_constraintdef(k.oid)) as line
+  constraints: `select concat_ws(' ', format('%I.%I', n.nspname, k.conname), k.conrelid::regclass, k.contypid::regtype, pg_get_constraintdef(k.oid),
+      k.convalidated, k.conenforced, k.coninhcount, k.conislocal) as line
     from pg_constraint k join pg_namespace n on n.oid = k.connamespace where ${userSchemas}`,
-  functions: `select format('%I.%I(%s) %s', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid), md5(p.prosrc)) as line
+  functions: `select concat_ws(' ', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), pg_get_userbyid(p.proowner),
+      case when p.prokind <> 'a' then md5(pg_get_functiondef(p.oid)) end, array(select unnest(p.proacl)::text order by 1)) as line
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where ${userSchemas}`,
-  triggers: `select pg_get_triggerdef(t.oid) as line from pg_trigger t join pg_class c on c.oid = t.tgrelid
+  aggregates: `select concat_ws(' ', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), a.aggtransfn, a.aggfinalfn,
+      a.aggtranstype::regtype, a.agginitval) as line
+    from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid join pg_namespace n on n.oid = p.pronamespace where ${userSchemas}`,
+  operators: `select format('%I.%s (%s, %s) %s', n.nspname, o.oprname, o.oprleft::regtype, o.oprright::regtype, o.oprcode) as line
+    from pg_operator o join pg_namespace n on n.oid = o.oprnamespace where ${userSchemas}`,
+  casts: `select concat_ws(' ', castsource::regtype, casttarget::regtype, castfunc::regprocedure, castcontext, castmethod) as line
+    from pg_cast where oid >= 16384`,
+  sequences: `select concat_ws(' ', format('%I.%I', n.nspname, c.relname), s.seqtypid::regtype, s.seqincrement, s.seqcycle, s.seqcache,
+      (select concat_ws(' ', d.deptype, d.refobjid::regclass, d.refobjsubid) from pg_depend d
+        where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i'))) as line
+    from pg_sequence s join pg_class c on c.oid = s.seqrelid join pg_namespace n on n.oid = c.relnamespace where ${userSchemas}`,
+  comments: `select concat_ws(' ', d.classoid::regclass, o.type, o.identity, d.description) as line
+    from pg_description d, lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) o
+    where d.objoid >= 16384 and o.identity !~ 'allwrite'`,
+  policies: `select concat_ws(' ', polrelid::regclass, polname, polcmd, polpermissive, array(select r::regrole::text from unnest(polroles) r order by 1),
+      pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) as line from pg_policy`,
+  rules: `select pg_get_ruledef(r.oid) as line from pg_rewrite r join pg_class c on c.oid = r.ev_class
+    join pg_namespace n on n.oid = c.relnamespace where r.rulename <> '_RETURN' and ${userSchemas}`,
+  statistics: `select pg_get_statisticsobjdef(s.oid) as line from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where ${userSchemas}`,
+  collations: `select concat_ws(' ', format('%I.%I', n.nspname, c.collname), c.collprovider, c.collisdeterministic, c.collcollate, c.colllocale) as line
+    from pg_collation c join pg_namespace n on n.oid = c.collnamespace where ${userSchemas}`,
+  defaults: `select concat_ws(' ', defaclrole::regrole, nullif(defaclnamespace, 0)::regnamespace, defaclobjtype, array(select unnest(defaclacl)::text order by 1)) as line
+    from pg_default_acl`,
+  triggers: `select concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled) as line from pg_trigger t join pg_class c on c.oid = t.tgrelid
     join pg_namespace n on n.oid = c.relnamespace where not t.tgisinternal and ${userSchemas}`,
-  types: `select format('%I.%I %s %s', n.nspname, t.typname, t.typtype,
+  types: `select concat_ws(' ', format('%I.%I', n.nspname, t.typname), t.typtype, nullif(t.typbasetype, 0)::regtype, t.typnotnull, t.typdefault,
+      pg_get_userbyid(t.typowner), array(select unnest(t.typacl)::text order by 1),
       array(select e.enumlabel from pg_enum e where e.enumtypid = t.oid order by e.enumsortorder)) as line
     from pg_type t join pg_namespace n on n.oid = t.typnamespace where ${userSchemas}`,
   views: `select format('%I.%I %s', n.nspname, c.relname, pg_get_viewdef(c.oid)) as line
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('v', 'm') and ${userSchemas}`,
-  schemas: `select format('%I %s', n.nspname, pg_get_userbyid(n.nspowner)) as line from pg_namespace n where ${userSchemas}`,
+  schemas: `select concat_ws(' ', format('%I', n.nspname), pg_get_userbyid(n.nspowner), array(select unnest(n.nspacl)::text order by 1)) as line from pg_namespace n where ${userSchemas}`,
   extensions: `select format('%I %s', extname, extversion) as line from pg_extension`,
-  roles: `select format('%I %s %s %s %s', rolname, rolsuper, rolcanlogin, rolconnlimit, rolvaliduntil) as line
+  roles: `select concat_ws(' ', format('%I', rolname), rolsuper, rolcanlogin, rolinherit, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls,
+      rolconnlimit, rolvaliduntil, shobj_description(oid, 'pg_authid')) as line
     from pg_roles where rolname !~ '^(pg_|allwrite)'`,
   foreign: `select concat_ws(' ', 'wrapper', fdwname, fdwoptions::text, fdwacl::text) as line from pg_foreign_data_wrapper
     union all select concat_ws(' ', 'server', srvname, srvoptions::text, srvacl::text) from pg_foreign_server
@@ -72,11 +102,9 @@ const catalogQueries: Readonly<Record<string, string>> = {
   languages: `select format('%I %s', lanname, lanacl) as line from pg_language`,
   settings: `select concat_ws(' ', d.datname, r.rolname, setconfig::text) as line from pg_db_role_setting s
     left join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole where s.setrole = 0 or r.rolname !~ '^allwrite'`,
-  members: `select format('%s of %s', m.member::regrole, m.roleid::regrole) as line from pg_auth_members m`,
+  members: `select concat_ws(' ', m.member::regrole, 'of', m.roleid::regrole, m.admin_option, m.inherit_option, m.set_option) as line from pg_auth_members m`,
   databases: `select format('%I %s %s %s %s %s %s %s %s', datname, case when oid >= 2147483648 then oid end, pg_get_userbyid(datdba), encoding,
       datcollate, datctype, datconnlimit, datistemplate, array(select unnest(datacl)::text order by 1)) as line from pg_database`,
-  defaults: `select format('%s %s %s %s', d.defaclrole::regrole, d.defaclnamespace::regnamespace, d.defaclobjtype,
-      array(select unnest(d.defaclacl)::text order by 1)) as line from pg_default_acl d`,
 }
 
 /** The catalogs' lines by kind, sorted. */

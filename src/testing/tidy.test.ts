@@ -33,7 +33,7 @@ const tiers: Readonly<Record<string, readonly string[]>> = {
   login: ['core', 'wire'],
   node: ['core', 'wire', 'journal', 'postgres', 'login'],
   proxy: ['core', 'wire', 'login'],
-  control: ['core', 'wire', 'journal', 'postgres'],
+  control: ['core', 'wire', 'journal', 'postgres', 'login', 'proxy'],
   testing: ['core', 'wire', 'journal', 'postgres'],
   main: ['core', 'wire', 'journal', 'postgres', 'login', 'node', 'proxy', 'control'],
 }

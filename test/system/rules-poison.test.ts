@@ -225,6 +225,58 @@ const poison: readonly (readonly [name: string, setUp: readonly string[], use: r
     ['create table p19 (id int primary key)', 'insert into p19 select generate_series(1, 100)'],
     ['update p19 set id = id + 100', 'update p19 set id = -id'],
   ],
+  [
+    'a function whose body names a temporary table',
+    [],
+    [
+      'create temp table p25 (id int)',
+      `create function p25_count() returns bigint language sql as 'select count(*) from p25'`,
+      `create function p25_of(p25) returns int language sql as 'select 1'`,
+      'create table p25_like (like p25)',
+      'create temp sequence p25_seq',
+      `create table p25_default (id int primary key, v int default nextval('p25_seq'))`,
+    ],
+  ],
+  [
+    'a table without a key, made, filled, updated and deleted from in one transaction',
+    [],
+    [
+      'begin',
+      'create table p26 (s text)',
+      `insert into p26 values ('a'), ('b'), ('c')`,
+      `update p26 set s = 'd' where s = 'a'`,
+      `delete from p26 where s = 'b'`,
+      'commit',
+    ],
+  ],
+  [
+    'functions that change the role, which no SECURITY DEFINER function may',
+    ['create role p29'],
+    [
+      'create function p29_f() returns text language sql set role = p29 as $$ select current_user $$',
+      'create function p29_g() returns text language sql as $$ select current_user $$',
+      'alter function p29_g() set role = p29',
+    ],
+  ],
+  [
+    'a role that drops all it owns',
+    ['create role p30', 'create schema p30 authorization p30'],
+    [
+      'set role p30',
+      'create table p30.t (id int primary key)',
+      'insert into p30.t values (1)',
+      'drop owned by p30',
+      'reset role',
+    ],
+  ],
+  [
+    'values that no server reads: copies of system catalogs',
+    ['create table p27 as select * from pg_attrdef', 'create table p27_rows as select d from pg_attrdef d'],
+    [
+      'create table p27_made (id int primary key, tree pg_node_tree)',
+      'select * into p27_into from pg_statistic_ext_data',
+    ],
+  ],
 ]
 
 test('no record stops a node: refused at home or applied everywhere (RULES 8)', { skip }, async (context) => {

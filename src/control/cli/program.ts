@@ -10,7 +10,10 @@ import { defaults } from '../options.ts'
 import type { Programs } from '../supervisor.ts'
 import { errorText, exitCodes } from './fail.ts'
 import { addAdd } from './add.ts'
+import { addDrain } from './drain.ts'
 import { addKill } from './kill.ts'
+import { addPause } from './pause.ts'
+import { addProxy } from './proxy.ts'
 import { addPsql } from './psql.ts'
 import { addReload } from './reload.ts'
 import { addRemove } from './remove.ts'
@@ -46,6 +49,9 @@ export async function runCli(argv: readonly string[], programs: Programs, versio
   addReload(program)
   addRemove(program)
   addRestart(program)
+  addDrain(program)
+  addPause(program)
+  addProxy(program)
   addPsql(program, done)
   try {
     await program.parseAsync(argv)

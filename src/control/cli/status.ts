@@ -57,7 +57,7 @@ export function table(status: ClusterStatus, color: boolean): string {
   const head = ['node', 'state', 'position', 'lag', 'agent', 'postgres', 'sessions', 'address']
   const rows = status.nodes.map((node) => [
     node.id,
-    node.state.replace('_', ' '),
+    node.draining ? `${node.state.replace('_', ' ')}, draining` : node.state.replace('_', ' '),
     ...[node.position, node.lag, node.agentPid, node.postgresPid, node.sessions].map((value) => String(value ?? '-')),
     hidePassword(node.url).replace(/^.*@/, ''),
   ])
@@ -72,7 +72,7 @@ export function table(status: ClusterStatus, color: boolean): string {
     state === 'serving' ? row : state === 'down' || state === 'inconsistent' ? paint.red(row) : paint.yellow(row)
   const address = hidePassword(status.cluster).replace(/^.*@/, '')
   return [
-    `cluster ${paint.bold(status.state)}  ${address}  ${paint.dim(status.dir)}`,
+    `cluster ${paint.bold(status.state)}${status.paused ? ', paused' : ''}  ${address}  ${paint.dim(status.dir)}`,
     '',
     paint.dim(line(head)),
     ...rows.map((row, index) => paintState(line(row), status.nodes[index]?.state ?? 'down')),

@@ -23,6 +23,7 @@ import { startSupervisor, type Programs } from '../supervisor.ts'
 import { AllwriteError } from '../../core/errors.ts'
 import { exitCodes } from './fail.ts'
 import { checkedOption, dataOption, examples } from './program.ts'
+import { endpointOption, endpointsOf, readerLagOption } from './proxy.ts'
 
 export function addUp(program: Command, programs: Programs, done: (exitCode: number) => void): void {
   program
@@ -80,6 +81,8 @@ export function addUp(program: Command, programs: Programs, done: (exitCode: num
     )
     .addOption(new Option('--tls-cert <file>', 'certificate for clients, PEM').env('ALLWRITE_TLS_CERT'))
     .addOption(new Option('--tls-key <file>', 'its key, PEM').env('ALLWRITE_TLS_KEY'))
+    .addOption(endpointOption())
+    .addOption(readerLagOption())
     .addOption(
       checkedOption('--log-level <level>', 'of the agents’ logs', 'ALLWRITE_LOG_LEVEL', parseLogLevel).default(
         defaults.logLevel,
@@ -121,6 +124,8 @@ function readOptions(fields: Readonly<Record<string, unknown>>): UpOptions {
     tlsCert: path('tlsCert'),
     tlsKey: path('tlsKey'),
     logLevel: text('logLevel') ?? defaults.logLevel,
+    endpoints: endpointsOf(fields['endpoint']),
+    readerLag: number('readerLag'),
   })
 }
 

@@ -55,6 +55,7 @@ const startPublisher = async (start: number): Promise<void> => {
     user: 'n1',
     start: position(start),
     wallClock: Date.now,
+    generatedOf: () => new Set(['generated']),
     onApplied: () => undefined,
     onConnected: () => undefined,
     onPoison: (batch) => poison.push(batch),

@@ -79,7 +79,7 @@ const b = relationBody('public', 'b', 'd', [['id', 23, true]])
 const recordOf = (...messages: Buffer[]) => makeRecord({ changes: { kind: 'inline', bytes: payloadOf(messages) } })
 
 test('records number relations each for itself; the connection announces each definition once', () => {
-  const names = createRelationNames()
+  const names = createRelationNames(() => new Set())
   const first = recordOf(relationMessage(0, a), insertMessage(0, ['1']), relationMessage(1, b), insertMessage(1, ['2']))
   const second = recordOf(
     relationMessage(0, b),
@@ -114,13 +114,19 @@ test('a changed definition under the same number counts from there on', () => {
     insertMessage(0, ['1', 'x']),
   )
   deepEqual(
-    written(createBatch(position(1), [record], never), createRelationNames()).map((message) => message.readUInt32BE(1)),
+    written(
+      createBatch(position(1), [record], never),
+      createRelationNames(() => new Set()),
+    ).map((message) => message.readUInt32BE(1)),
     [1, 1, 2, 2],
   )
 })
 
 test("a heartbeat updates this node's row and nothing else", () => {
-  const [relation, update] = written(heartbeatBatch(nodeId(3), position(99)), createRelationNames())
+  const [relation, update] = written(
+    heartbeatBatch(nodeId(3), position(99)),
+    createRelationNames(() => new Set()),
+  )
   ok(relation && update)
   const { schema, name, columns } = parseRelation(relation.subarray(5))
   deepEqual(

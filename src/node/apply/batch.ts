@@ -6,11 +6,12 @@
 import type { WritesetRecord } from '../../core/writeset.ts'
 import type { Position } from '../../core/ids.ts'
 import { assert } from '../../core/errors.ts'
+import { withoutValues } from '../../wire/pgoutput/columns.ts'
 import { MessageType, parseTruncate } from '../../wire/pgoutput/messages.ts'
 import { type FrameWriter, writeRowChange, writeTruncate } from '../../wire/pgoutput/publish.ts'
 import { createMessageJoiner, forEachMessage } from './frames.ts'
 import type { ApplyBatch } from './publisher.ts'
-import type { RelationNames } from './relation-names.ts'
+import type { AnnouncedRelation, RelationNames } from './relation-names.ts'
 
 /** Reads the chunks of a large writeset back from the journal, in order. */
 export type ReadChunks = (record: WritesetRecord) => AsyncIterable<Uint8Array>
@@ -18,10 +19,10 @@ export type ReadChunks = (record: WritesetRecord) => AsyncIterable<Uint8Array>
 /** Writes one record's messages, with its own relation numbers mapped to the connection's. */
 const recordWriter = (out: FrameWriter, names: RelationNames): ((message: Buffer) => void) => {
   const bodies: Buffer[] = []
-  const idOf = (local: number): number => {
+  const announced = (local: number): AnnouncedRelation => {
     const body = bodies[local]
     assert(body !== undefined, 'a record defines a relation before it uses it')
-    return names.idOf(body, out)
+    return names.of(body, out)
   }
   return (message) => {
     switch (message[0]) {
@@ -31,11 +32,17 @@ const recordWriter = (out: FrameWriter, names: RelationNames): ((message: Buffer
         return
       case MessageType.insert:
       case MessageType.update:
-      case MessageType.delete:
-        return writeRowChange(out, idOf(message.readUInt32BE(1)), message)
+      case MessageType.delete: {
+        const { id, kept } = announced(message.readUInt32BE(1))
+        return writeRowChange(out, id, kept === undefined ? message : withoutValues(message, kept))
+      }
       case MessageType.truncate: {
         const truncate = parseTruncate(message)
-        return writeTruncate(out, truncate.relations.map(idOf), truncate.cascade)
+        return writeTruncate(
+          out,
+          truncate.relations.map((local) => announced(local).id),
+          truncate.cascade,
+        )
       }
       case MessageType.searchPath:
         // The worker has none, whatever we say.

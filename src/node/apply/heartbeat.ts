@@ -37,7 +37,7 @@ export const heartbeatBatch = (node: NodeId, position: Position): ApplyBatch => 
   position,
   records: [],
   write(out, names) {
-    const id = names.idOf(relation, out)
+    const { id } = names.of(relation, out)
     const head = Buffer.from([MessageType.update, 0, 0, 0, 0, TupleMark.new, 0, 2])
     writeRowChange(out, id, Buffer.concat([head, text(String(node)), text(String(position))]))
   },

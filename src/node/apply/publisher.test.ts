@@ -99,6 +99,7 @@ const setUp = async (start = 0) => {
     user: 'n1',
     start: position(start),
     wallClock: () => 0,
+    generatedOf: () => new Set(),
     onApplied: (at) => applied.push(at),
     onConnected: () => undefined,
     onPoison: (batch) => poison.push(batch),

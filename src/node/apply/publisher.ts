@@ -23,7 +23,7 @@ import type { WritesetRecord } from '../../core/writeset.ts'
 import { createMessageCutter, keepalive, postgresTimestamp } from '../../wire/pgoutput/copy-stream.ts'
 import { FrameWriter, writeBegin, writeCommit } from '../../wire/pgoutput/publish.ts'
 import { greetWorker } from './worker-greeting.ts'
-import { createRelationNames, type RelationNames } from './relation-names.ts'
+import { createRelationNames, type GeneratedColumns, type RelationNames } from './relation-names.ts'
 
 /** Failures of the worker at one batch before it counts as poison: one may be a deadlock victim or a killed worker. */
 const attemptsMax = 3
@@ -65,6 +65,7 @@ export interface PublisherOptions {
   readonly start: Position
   /** Unix time, ms: the commit times that `track_commit_timestamp` shows. */
   readonly wallClock: () => number
+  readonly generatedOf: GeneratedColumns
   readonly onApplied: (position: Position) => void
   readonly onConnected: () => void
   readonly onPoison: (batch: ApplyBatch) => void
@@ -150,7 +151,7 @@ export const createPublisher = async (options: PublisherOptions): Promise<Publis
   const streaming = (socket: Socket, start: Lsn): void => {
     connection?.socket.destroy()
     unanswered()
-    const own = { socket, sent: 0, busy: false, names: createRelationNames() }
+    const own = { socket, sent: 0, busy: false, names: createRelationNames(options.generatedOf) }
     connection = own
     // What the worker has, it has: progress that was lost with the connection is learned here.
     settle(positionOfLsn(start))

@@ -20,13 +20,14 @@ export const tableOf = (relation: Relation): string =>
 
 const textOf = (value: Value): string | null => (value == null ? null : Buffer.from(value).toString('utf8'))
 
-const insert = (relation: Relation, row: readonly Value[]): SqlStatement => {
-  const names = relation.columns.map((column) => quoteIdentifier(column.name))
+const insert = (relation: Relation, row: readonly Value[], generated: ReadonlySet<string>): SqlStatement => {
+  const given = relation.columns.map(({ name }) => !generated.has(name))
+  const names = relation.columns.filter((_, i) => given[i]).map((column) => quoteIdentifier(column.name))
   const places = names.map((_, i) => `$${i + 1}`)
   if (names.length === 0) return { text: `INSERT INTO ${tableOf(relation)} DEFAULT VALUES`, values: [] }
   return {
     text: `INSERT INTO ${tableOf(relation)} (${names.join(', ')}) OVERRIDING SYSTEM VALUE VALUES (${places.join(', ')})`,
-    values: row.map(textOf),
+    values: row.filter((_, i) => given[i]).map(textOf),
   }
 }
 
@@ -54,6 +55,7 @@ const rowCondition = (
   relation: Relation,
   tuple: readonly Value[],
   keyNames: ReadonlySet<string> | undefined,
+  generated: ReadonlySet<string>,
   firstPlace: number,
 ): SqlStatement => {
   const values: (string | null)[] = []
@@ -76,8 +78,8 @@ const rowCondition = (
   }
   const conditions = relation.columns.flatMap((column, i) => {
     const value = tuple[i]
-    // An unchanged TOAST value was not sent: the other columns have to do.
-    if (value === undefined) return []
+    // An unchanged TOAST value was not sent, and what is computed from the others says nothing more: they have to do.
+    if (value === undefined || generated.has(column.name)) return []
     if (value === null) return [isNull(column.name)]
     return [isNotNull(column.name), outputIs(column.name, place(value))]
   })
@@ -100,27 +102,29 @@ const stays = (relation: Relation, change: Extract<RowChange, { kind: 'update' }
 
 /**
  * @param keyNames names of the primary key's columns, where known
+ * @param generated names of stored generated columns: they are computed, never assigned
  * @returns undefined for an update that changes nothing
  */
 export const rowChangeSql = (
   relation: Relation,
   change: RowChange,
   keyNames: ReadonlySet<string> | undefined,
+  generated: ReadonlySet<string> = new Set(),
 ): SqlStatement | undefined => {
-  if (change.kind === 'insert') return insert(relation, change.new)
+  if (change.kind === 'insert') return insert(relation, change.new, generated)
   if (change.kind === 'delete') {
-    const condition = rowCondition(relation, change.old, keyNames, 1)
+    const condition = rowCondition(relation, change.old, keyNames, generated, 1)
     return { text: `DELETE FROM ONLY ${tableOf(relation)} WHERE ${condition.text}`, values: condition.values }
   }
   const values: (string | null)[] = []
   const assignments = relation.columns.flatMap((column, i) => {
     const value = change.new[i]
-    if (value === undefined || stays(relation, change, i)) return []
+    if (value === undefined || generated.has(column.name) || stays(relation, change, i)) return []
     values.push(textOf(value))
     return [`${quoteIdentifier(column.name)} = $${values.length}`]
   })
   if (assignments.length === 0) return undefined
-  const condition = rowCondition(relation, change.old ?? change.new, keyNames, values.length + 1)
+  const condition = rowCondition(relation, change.old ?? change.new, keyNames, generated, values.length + 1)
   return {
     text: `UPDATE ONLY ${tableOf(relation)} SET ${assignments.join(', ')} WHERE ${condition.text}`,
     values: [...values, ...condition.values],

@@ -91,7 +91,11 @@ const sweepSql = `WITH old AS (SELECT id FROM allwrite.ddl
 const formatLsn = (value: bigint): string => `${(value >> 32n).toString(16)}/${(value & 0xffff_ffffn).toString(16)}`
 
 type Step =
-  | { readonly kind: 'row'; readonly table: string; readonly sql: SqlStatement }
+  | {
+      readonly kind: 'row'
+      readonly table: string
+      readonly sql: (generated: ReadonlySet<string>) => SqlStatement | undefined
+    }
   | { readonly kind: 'truncate'; readonly sql: SqlStatement }
   | { readonly kind: 'notification'; readonly values: readonly unknown[] }
   | { readonly kind: 'statement'; readonly statement: Statement }
@@ -131,8 +135,10 @@ const stepReader = (
       default: {
         const relation = relationAt(message.readUInt32BE(1))
         if (isNotificationTable(relation)) return onStep({ kind: 'notification', values: notificationOf(message) })
-        const sql = rowChangeSql(relation, parseRowChange(message), keyNamesOf(relation))
-        if (sql !== undefined) onStep({ kind: 'row', table: tableOf(relation), sql })
+        // A copy: for chunked writesets the view dies with its chunk.
+        const change = parseRowChange(Buffer.from(message))
+        const sql = (generated: ReadonlySet<string>) => rowChangeSql(relation, change, keyNamesOf(relation), generated)
+        onStep({ kind: 'row', table: tableOf(relation), sql })
       }
     }
   }
@@ -157,17 +163,42 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     path = wanted
   }
 
+  /** By table; asked for in the transaction itself, whose statements may have made or changed the table. */
+  const generated = new Map<string, ReadonlySet<string>>()
+
+  const generatedOf = async (table: string): Promise<ReadonlySet<string>> => {
+    let names = generated.get(table)
+    if (names === undefined) {
+      const { rows } = await client.query<{ name: string }>(
+        `SELECT attname AS name FROM pg_catalog.pg_attribute
+          WHERE attrelid = $1::pg_catalog.regclass AND attgenerated = 's' AND NOT attisdropped`,
+        [table],
+      )
+      generated.set(table, (names = new Set(rows.map(({ name }) => name))))
+    }
+    return names
+  }
+
   const change = async (step: Extract<Step, { kind: 'row' | 'truncate' }>, checked: Checked): Promise<void> => {
+    const sql = step.kind === 'row' ? step.sql(await generatedOf(step.table)) : step.sql
+    if (sql === undefined) return
     if (step.kind === 'row' && checked === 'unique') await bypass.beginIndexes(step.table)
     if (step.kind === 'row' && checked !== 'everything') await bypass.begin(step.table)
-    const { rowCount } = await client.query(step.sql.text, [...step.sql.values])
+    const { rowCount } = await client.query(sql.text, [...sql.values])
     // The apply worker counts such a row as a conflict; here nobody else would notice that the node differs.
     if (step.kind === 'row' && rowCount !== 1) {
       throw new AllwriteError('postgres', `a change of ${step.table} met ${rowCount ?? 0} rows instead of one`)
     }
   }
 
+  /** A statement ran since tables were last settled: one that it made has no replica identity, and PostgreSQL updates no row of it. */
+  let unsettled = false
+
   const run = async (step: Step, checked: Checked): Promise<void> => {
+    if (unsettled && step.kind === 'row') {
+      await client.query('SELECT allwrite.settle_tables()')
+      unsettled = false
+    }
     if (step.kind === 'path') return setPath(step.path)
     if (step.kind === 'notification') {
       await client.query('SELECT allwrite.deliver($1, $2)', [...step.values])
@@ -175,7 +206,9 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     }
     if (step.kind !== 'statement') return change(step, checked)
     await bypass.end()
+    generated.clear()
     for (const sql of options.statementsFor(step.statement)) await client.query(sql)
+    unsettled = true
   }
 
   /** Runs a record's steps; true when a statement was among them. */
@@ -211,6 +244,8 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     try {
       for (const sql of applyPreamble) await client.query(sql)
       path = usualPath
+      generated.clear()
+      unsettled = false
       let statements = false
       for (const record of records) statements = (await applyRecord(record, checked)) || statements
       await bypass.end()

@@ -128,7 +128,7 @@ const makeLayout = (
   const position = new Map(stream.columns.map(({ name }, at) => [name, at]))
   const columnOf = new Map(relation.columns.map((column) => [column.name, column]))
   if (stream.columns.some(({ name }) => !columnOf.has(name))) return undefined
-  // Generated columns are not streamed: they have no equality, and the indexes over them are coarse.
+  // Generated columns need not be there: they have no equality, and the indexes over them are coarse.
   if (relation.columns.some(({ name, equality }) => equality.form !== 'none' && !position.has(name))) return undefined
   const places = (columns: readonly string[] | undefined): number[] =>
     (columns ?? []).flatMap((name) => position.get(name) ?? [])

@@ -69,7 +69,7 @@ const catalogOf = (tables: Readonly<Record<string, TableSpec>>): RelationCatalog
       columns: words(tables[name]!.columns).map((column) => {
         const [columnName = '', typeName = ''] = column.split(' ')
         const schema = typeName === 'citext' ? 'public' : 'pg_catalog'
-        return { name: columnName, typeSchema: schema, typeName, isEnum: false, deterministic: true, generated: false }
+        return { name: columnName, typeSchema: schema, typeName, isEnum: false, deterministic: true, generated: '' }
       }),
     })),
     indexes,

@@ -111,6 +111,16 @@ PL/pgSQL function q'')', n); END $$`,
       ],
       count: 0,
     },
+    'a function whose body names a temporary table': {
+      statements: [
+        'CREATE TEMP TABLE tmp(i int)',
+        `CREATE FUNCTION f_temp() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM tmp'`,
+        'CREATE TABLE one(i int)',
+        'CREATE TABLE beside (LIKE one)',
+        'DROP TABLE tmp',
+      ],
+      count: 3,
+    },
     'unlogged tables become logged': {
       statements: [
         'CREATE UNLOGGED TABLE u(id int PRIMARY KEY)',
@@ -328,6 +338,19 @@ describe('refused with 0A000 and a HINT', () => {
     'unlogged CTAS with rows': ['CREATE UNLOGGED TABLE u AS SELECT 1'],
     'temporary and permanent in one DROP': ['CREATE TEMP TABLE tmp(i int)', 'DROP TABLE tmp, full_table'],
     'GRANT on a temporary table': ['CREATE TEMP TABLE tmp(i int)', 'GRANT SELECT ON tmp TO bob'],
+    'a function bound to a temporary table': [
+      'CREATE TEMP TABLE tmp(i int)',
+      `CREATE FUNCTION f_temp(tmp) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+    ],
+    'a rule that writes to a temporary table': [
+      'CREATE TEMP TABLE tmp(i int)',
+      'CREATE RULE r AS ON INSERT TO full_table DO ALSO INSERT INTO tmp VALUES (1)',
+    ],
+    'LIKE a temporary table': ['CREATE TEMP TABLE "t m p"(i int)', 'CREATE TABLE l (LIKE pg_temp."t m p")'],
+    '%TYPE of a temporary table': [
+      'CREATE TEMP TABLE tmp(i int)',
+      `CREATE FUNCTION f_temp(tmp.i%TYPE) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+    ],
     'large objects': ['SELECT lo_create(0)'],
     'large objects by bytea': [`SELECT lo_from_bytea(0, 'x')`],
     'NOTIFY in a rule': ['CREATE RULE r AS ON INSERT TO full_table DO ALSO NOTIFY a'],

@@ -28,7 +28,7 @@ relation as (
 columns as (
   select a.attrelid, json_agg(json_build_object(
     'name', a.attname, 'typeSchema', tn.nspname, 'typeName', t.typname, 'isEnum', t.typtype = 'e',
-    'deterministic', coalesce(co.collisdeterministic, true), 'generated', a.attgenerated <> '') order by a.attnum) as list
+    'deterministic', coalesce(co.collisdeterministic, true), 'generated', a.attgenerated) order by a.attnum) as list
   from pg_catalog.pg_attribute a
   join relation r on r.oid = a.attrelid
   left join base b on b.oid = a.atttypid

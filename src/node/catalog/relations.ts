@@ -28,7 +28,7 @@ export interface QualifiedName {
 
 export interface CatalogColumn {
   readonly name: string
-  /** How its values compare under the column's own collation; `none` for generated columns, which are not streamed. */
+  /** How its values compare under the column's own collation; `none` for generated columns. */
   readonly equality: Equality
 }
 
@@ -66,6 +66,8 @@ export interface Relation extends QualifiedName {
   /** Columns of the index that REPLICA IDENTITY USING INDEX names. */
   readonly identityColumns: readonly string[] | undefined
   readonly columns: readonly CatalogColumn[]
+  /** Names of stored generated columns. */
+  readonly generated: ReadonlySet<string>
   readonly indexes: readonly UniqueIndex[]
   readonly foreignKeys: readonly ForeignKey[]
   /** A change of one of these takes the row's lock in UPDATE mode (heap_update: unique, not partial, no expressions). */
@@ -107,7 +109,8 @@ interface RawColumn {
   readonly typeName: string
   readonly isEnum: boolean
   readonly deterministic: boolean
-  readonly generated: boolean
+  /** `s` stored, `v` virtual, '' not at all. */
+  readonly generated: string
 }
 
 interface RawIndex {
@@ -160,6 +163,7 @@ export const buildCatalog = (raw: RawCatalog): RelationCatalog => {
       replicaIdentity: replicaIdentities[relation.identity] ?? 'default',
       identityColumns: identity?.columns.flatMap(({ name }) => name ?? []),
       columns: [...columnsOf.get(relation.oid)!.values()],
+      generated: new Set(relation.columns.flatMap(({ name, generated }) => (generated === 's' ? name : []))),
       indexes: own.map((index) => byOid.get(index.oid)!),
       foreignKeys: distinctForeignKeys(foreignKeysOf.get(relation.oid) ?? [], byOid),
       keyColumns: new Set(own.filter(isHeapKey).flatMap(({ columns }) => columns.flatMap(({ name }) => name ?? []))),
@@ -201,8 +205,9 @@ const columnMap = (relation: RawRelation): ColumnMap =>
 const columnEquality = (column: RawColumn, deterministic: boolean): Equality =>
   equalityOf(
     { schema: column.typeSchema, name: column.typeName, isEnum: column.isEnum },
-    // A generated column's value is not in the stream, so nothing can be computed from it.
-    deterministic && !column.generated,
+    // Virtual ones are not in the stream. What is unique by a stored one is one coarse key, as it is in records that were captured
+    // before its values were in the stream: keys of both must meet.
+    deterministic && column.generated === '',
   )
 
 /** RelationGetIndexAttrBitmap's "key" indexes. Deferrable ones are among them. */

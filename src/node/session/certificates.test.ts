@@ -11,7 +11,7 @@ import { parseHba } from '../../wire/hba/rules.ts'
 import { verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
 import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
-import { noTickets, rawLogin } from './login-testing.ts'
+import { noEndpoints, noTickets, rawLogin } from './login-testing.ts'
 import { createThrottle } from './throttle.ts'
 import { alpnName, openTlsSource } from '../../login/tls.ts'
 
@@ -63,6 +63,7 @@ const start = async (rules: string, caFile?: string) => {
     mockSecret: Buffer.alloc(32, 9),
     tls,
     cancels: createCancelRegistry(nodeId(1)),
+    ...noEndpoints,
     issueTicket: noTickets,
     rules: () => parsed,
     throttle: createThrottle(),

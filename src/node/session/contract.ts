@@ -13,6 +13,8 @@
  *
  * @module
  */
+import type { Binding } from '../../core/preamble.ts'
+import type { AllwriteError } from '../../core/errors.ts'
 import type { NodeId, Position } from '../../core/ids.ts'
 
 /** Why a transaction lost. Key and table are what the DETAIL line names; absent where a coarse key decided. */
@@ -61,6 +63,16 @@ export interface Submission {
   /** What `allwrite.locks_held()` answered, where the transaction may have locked what it did not write. */
   readonly locks?: string
   readonly participant: Participant
+  readonly restriction?: Restriction
+}
+
+/** What a session is bound to at its endpoint (core/preamble.ts), as far as its commits go. */
+export interface Restriction {
+  readonly kind: Binding['kind']
+  /** Keys that its records have besides their own, packed, each of them check-only. */
+  readonly keys: Uint8Array
+  /** Why nothing that changes or locks anything may be appended; asked in the same tick as it would be. Undefined: it may. */
+  refusal(): AllwriteError | undefined
 }
 
 /** Other nodes hold back what this node's schema change would lose to (ADR 18). Nothing depends on it. */

@@ -99,7 +99,7 @@ export class Core implements Participant {
     this.options = options
     this.backendPid = start.backendPid
     this.pooled = start.pooled
-    this.wish = new ReadOnlyWish(start.readOnlyWish)
+    this.wish = new ReadOnlyWish(start.readOnlyWish, start.reader)
     this.input = start.input
     this.out = start.out
     this.brute = new BruteForce(this)
@@ -422,6 +422,7 @@ export class Core implements Participant {
 export interface CoreStart {
   readonly backendPid: number
   readonly readOnlyWish: boolean
+  readonly reader: boolean
   readonly consistencyUnknown: boolean
   readonly pooled: string | undefined
   readonly input: ClientInput

@@ -119,6 +119,7 @@ export class Ending {
         late: this.#late,
         participant: core,
         ...(this.#locks === undefined ? {} : { locks: this.#locks }),
+        ...(core.options.restriction === undefined ? {} : { restriction: core.options.restriction }),
       })
     } catch (thrown) {
       core.options.log.error({ pid: core.backendPid, error: String(thrown) }, 'a submission has no outcome')
@@ -183,12 +184,12 @@ export class Ending {
    */
   sendAhead(): void {
     const core = this.#core
-    const { gate, hasDeferrable } = core.options
+    const { gate } = core.options
     if (this.#carefulUnits > 0) {
       this.#carefulUnits -= 1
       return
     }
-    if (core.work.unseen || hasDeferrable() || gate.committing() > gate.applied()) return
+    if (core.work.unseen || this.#mayDefer || gate.committing() > gate.applied()) return
     const nonce = gate.captureNonce()
     const late = gate.applied()
     const count = this.#callCount()
@@ -210,9 +211,9 @@ export class Ending {
   /** All in one write; after an error the later ones fail too. `late` is sampled before the capture call is sent. */
   async #sendChecks(nonce: string): Promise<Checks> {
     const core = this.#core
-    const { gate, functions, hasDeferrable } = core.options
+    const { gate, functions } = core.options
     core.channel.cork()
-    const constraints = hasDeferrable() ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
+    const constraints = this.#mayDefer ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
     const unseen = core.work.unseen ? core.call(functions.unseenWrites, []) : undefined
     const { ddl, sessionState } = core.work
     const state = ddl && !sessionState ? core.call(functions.sessionState, []) : undefined
@@ -227,6 +228,11 @@ export class Ending {
   #callCount(): Promise<Answer> | undefined {
     const core = this.#core
     return core.pooled ? core.call(core.options.functions.countTransaction, [core.pooled]) : undefined
+  }
+
+  /** A check may wait for the end of the transaction; the catalog does not tell of temporary tables. */
+  get #mayDefer(): boolean {
+    return this.#core.options.hasDeferrable() || this.#core.temporaryObjects
   }
 
   #callCapture(nonce: string): Promise<Answer> {

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { encodePreamble } from '../../core/preamble.ts'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
@@ -11,7 +13,7 @@ import { listen } from './listener.ts'
 import type { ListenerOptions } from './listener.ts'
 import { defaultRules, parseHba } from '../../wire/hba/rules.ts'
 import { createThrottle, failuresFree } from './throttle.ts'
-import { noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
+import { noEndpoints, noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
 import type { RoleRecord } from './login.ts'
 
 const ann: RoleRecord = {
@@ -34,6 +36,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(1)),
+    ...noEndpoints,
     issueTicket: noTickets,
     rules: defaultRules,
     throttle: createThrottle(),
@@ -214,6 +217,30 @@ test('closing the listener ends logins under way and frees the port', async () =
   await new Promise((resolve) => socket.once('close', resolve).resume())
   await using again = await start({ port: listener.port })
   await assert.rejects(start({ port: again.port }), { code: 'configuration' })
+})
+
+test('a request for the node’s health is handed on whole; one of a proxy binds what follows', async () => {
+  await using listener = await start()
+  const socket = await openRaw(listener.port)
+  socket.write('GET /primary HTTP/1.1\r\n\r\n')
+  assert.equal((await createByteReader(socket).read(15)).toString(), 'HTTP/1.1 200 OK')
+  socket.destroy()
+  const unknown = await openRaw(listener.port)
+  const preamble = Buffer.from(encodePreamble({ kind: 'reader' }))
+  preamble[8] = 9
+  unknown.write(preamble)
+  await once(unknown, 'close')
+  const reader = await openRaw(listener.port)
+  reader.write(encodePreamble({ kind: 'reader' }))
+  await assert.rejects(rawLogin(reader, { password: 'secret', parameters: as('ann') }), { sqlState: '57P03' })
+  reader.destroy()
+  const pinned = await openRaw(listener.port)
+  pinned.write(encodePreamble({ kind: 'pinned', epoch: 3 }))
+  await assert.rejects(rawLogin(pinned, { password: 'secret', parameters: as('ann') }), {
+    sqlState: '57P03',
+    message: 'n1 is not the pinned writer any more',
+  })
+  pinned.destroy()
 })
 
 test('half-open logins take nobody’s place: a client that logs in finds room, whatever the others do', async () => {

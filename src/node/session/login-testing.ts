@@ -88,4 +88,11 @@ export const until = async (what: string, condition: () => boolean): Promise<voi
 }
 
 /** For a server without the agent's login trigger. */
+/** What a listener has of a node that nobody drains, and that is no pinned writer. */
+export const noEndpoints = {
+  drained: () => false,
+  enterPinned: () => Promise.reject(new AllwriteError('unavailable', 'n1 is not the pinned writer any more')),
+  onHttp: (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\n\r\n'),
+}
+
 export const noTickets: IssueTicket = () => Promise.resolve({ text: '', voided: () => Promise.resolve() })

@@ -18,7 +18,7 @@ import { listen } from './listener.ts'
 import type { ListenerOptions } from './listener.ts'
 import { defaultRules } from '../../wire/hba/rules.ts'
 import { createThrottle } from './throttle.ts'
-import { noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
+import { noEndpoints, noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
 import type { LookupRole, SessionStart } from './login.ts'
 import { openTlsSource } from '../../login/tls.ts'
 
@@ -121,6 +121,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
     cancels: createCancelRegistry(nodeId(3)),
+    ...noEndpoints,
     issueTicket: noTickets,
     rules: defaultRules,
     throttle: createThrottle(),

@@ -16,6 +16,7 @@ import type { TLSSocket } from 'node:tls'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import type { Binding } from '../../core/preamble.ts'
 import type { LocalAddress } from '../../wire/hba/address.ts'
 import { ruleFor } from '../../wire/hba/match.ts'
 import type { HbaRule } from '../../wire/hba/rules.ts'
@@ -37,6 +38,7 @@ import type { CancelRegistry } from './cancel.ts'
 import { closeChannel, openChannel, readOpening } from '../../login/login-channel.ts'
 import type { Channel } from '../../login/login-channel.ts'
 import type { NodeGate } from './contract.ts'
+import type { Stay } from '../pinned.ts'
 import { startSettings } from './start-settings.ts'
 import { ticketSetting } from './tickets.ts'
 import type { IssueTicket } from './tickets.ts'
@@ -54,6 +56,8 @@ export interface Refusal {
 
 export interface LoginContext {
   readonly gate: Pick<NodeGate, 'serving'>
+  /** Nobody new is let in: the node is being left. */
+  readonly drained: () => boolean
   readonly lookupRole: LookupRole
   /** Unix socket of the local server: `<folder>/.s.PGSQL.<port>`. */
   readonly socketPath: string
@@ -75,6 +79,10 @@ export interface LoginContext {
   readonly issueTicket: IssueTicket
   /** Takes one of the node's session slots, behind the password, for as long as `socket` lives; false when there is none left. */
   readonly admit: (socket: Socket) => boolean
+  /** Binds a session to the epoch of the pinned writer. @throws AllwriteError 57P03: this node is not the writer then */
+  readonly enterPinned: (binding: Binding & { readonly kind: 'pinned' }) => Promise<Stay>
+  /** Takes a connection that speaks HTTP; nothing of it was read. */
+  readonly onHttp: (socket: Socket) => void
   /** How long a login may take (authentication_timeout). */
   readonly deadlineMs: number
   readonly onRefused?: (refusal: Refusal) => void
@@ -101,6 +109,10 @@ export interface SessionStart {
   readonly readOnlyWish: boolean
   /** Set if the client is a pool: see {@link startSettings}. */
   readonly pooled: string | undefined
+  /** It came by a reader endpoint. */
+  readonly reader: boolean
+  /** It came by a pinned endpoint. */
+  readonly stay: Stay | undefined
   /** 0, 1 or 2: protocol 3.x on the client's side; the backend's side is always 3.0. */
   readonly protocolMinor: number
   /** `address:port`. */
@@ -134,6 +146,12 @@ export const login = async (accepted: Socket, context: LoginContext): Promise<Se
 
   try {
     const opening = await readOpening(channel, context.tls)
+    if (opening.kind === 'http') {
+      closed = true
+      accepted.unshift(channel.reader.release())
+      context.onHttp(accepted)
+      return undefined
+    }
     if (opening.kind === 'cancel') await context.cancels.cancel(opening.pid, opening.secret)
     if (opening.kind !== 'startup') {
       close()
@@ -190,7 +208,13 @@ const startSession = async (
     if (!context.admit(accepted))
       throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
     await checkDatabase(startup.database, context)
-    const { settings, readOnlyWish, pooled } = startSettings(startup)
+    const { binding } = channel
+    const reader = binding?.kind === 'reader'
+    const { settings, readOnlyWish: asked, pooled } = startSettings(startup)
+    const readOnlyWish = reader || asked
+    const stay = binding?.kind === 'pinned' ? await context.enterPinned(binding) : undefined
+    if (stay) accepted.once('close', () => stay.leave())
+    if (accepted.destroyed) stay?.leave()
     const backend = await openBackend(context, {
       socketPath: context.socketPath,
       user,
@@ -226,6 +250,8 @@ const startSession = async (
       parameters,
       readOnlyWish,
       pooled,
+      reader,
+      stay,
       protocolMinor: minor,
       clientAddress,
       setCancel: key.setCancel,
@@ -296,6 +322,10 @@ const waitTurn = async (waitMs: number | undefined, user: string, gone: AbortSig
 }
 
 const checkNode = (channel: Channel, user: string, context: LoginContext): void => {
+  if (context.drained())
+    throw new AllwriteError('unavailable', 'this node is drained, and takes no connections', {
+      hint: 'Connect to the cluster endpoint, or let the node take sessions again with "allwrite undrain".',
+    })
   if (!context.gate.serving)
     throw new AllwriteError('unavailable', 'the database system is not yet accepting connections', {
       detail: 'This node has not caught up with its cluster.',

@@ -167,24 +167,22 @@ test('COPY in every place of both protocols, also where it fails or is given up 
     return seen
   }))
 
-test('a statement of 100 MB, as text and as a parameter', { timeout: 120_000 }, () =>
+/** For 100 MB on a machine that has other things to do. */
+const largeMsMax = 60_000
+
+test('a statement of 100 MB, as text and as a parameter', { timeout: 4 * largeMsMax }, () =>
   alike(async (client) => {
     const large = 'x'.repeat(100 * 1024 * 1024)
-    const lines = [
-      ...(await answered(client, query(`select length('${large}')`))),
-      ...(await answered(client, query(`insert into t values (500, left('${large}', 3))`))),
-      ...(await answered(client, query(`select 1; select length('${large}'); select nope`))),
-      ...(await answered(
-        client,
-        parse('', 'select length($1)', int16(0)),
-        bind(int16(), [Buffer.from(large)], int16()),
-        execute(''),
-        sync,
-      )),
-      ...(await answered(client, ...run(`insert into t values (501, left('${large}', 4))`), sync)),
-      ...(await client.query('select id, v from t where id >= 500 order by id')),
-    ]
-    return lines.map((line) => line.slice(0, 300))
+    const lines: string[] = []
+    const ask = async (...bytes: Buffer[]): Promise<void> => {
+      client.send(...bytes)
+      lines.push(...(await client.until('Z', 1, largeMsMax)).map(show))
+    }
+    await ask(query(`select length('${large}')`))
+    await ask(...run(`insert into t values (501, left('${large}', 4))`), sync)
+    await ask(parse('', 'select length($1)', int16(0)), bind(int16(), [Buffer.from(large)], int16()), execute(''), sync)
+    await ask(query('select id, v from t where id >= 500 order by id'))
+    return lines
   }),
 )
 

@@ -74,8 +74,8 @@ export class RawClient {
   }
 
   /** The messages since the last call, up to the `count`-th that `last` accepts, or the end of the connection. */
-  async until(last: string, count = 1): Promise<Message[]> {
-    const deadline = AbortSignal.timeout(deadlineMs)
+  async until(last: string, count = 1, msMax = deadlineMs): Promise<Message[]> {
+    const deadline = AbortSignal.timeout(msMax)
     setMaxListeners(0, deadline)
     for (;;) {
       let seen = 0

@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import type { AllwriteError } from '../../core/errors.ts'
-import type { NodeGate } from './contract.ts'
+import type { NodeGate, Restriction } from './contract.ts'
 import type { ClassifiedQuery, SessionFacts } from './statement/contract.ts'
 
 /** Two logged-in connections; the client has had its first ReadyForQuery. Sockets are paused and have no listeners. */
@@ -71,6 +71,8 @@ export interface SessionLog {
 
 export interface SessionOptions {
   readonly gate: NodeGate
+  /** What the session may not do, by the endpoint that it came by. */
+  readonly restriction?: Restriction
   /** Pure and cached: asked once per statement. */
   readonly classify: (text: string, facts: SessionFacts) => ClassifiedQuery
   /** Which state of the catalog `classify` judges by: rises with each. */

@@ -73,6 +73,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
   const core: Core = new Core(options, {
     backendPid: start.backendPid,
     readOnlyWish: start.readOnlyWish,
+    reader: options.restriction?.kind === 'reader',
     consistencyUnknown: start.consistencyUnknown ?? false,
     pooled: start.pooled,
     input,

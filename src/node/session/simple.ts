@@ -208,7 +208,7 @@ class QueryUnit {
       case 'savepoint':
       case 'release':
       case 'rollback_to':
-        if (core.state !== 'wrap') return this.#send(index, statement)
+        if (core.state === 'client' || core.state === 'failed') return this.#send(index, statement)
         return this.#refuse(needsBlockError(savepointTags[statement.kind]))
       case 'guard_setting': {
         const refusal = guardRefusal(statement)
@@ -388,19 +388,19 @@ class QueryUnit {
     return undefined
   }
 
-  /** Whether the statements from here to the next BEGIN, COMMIT or ROLLBACK run in a transaction of ours. */
+  /**
+   * Whether the statements from here to the next BEGIN, COMMIT or ROLLBACK run in a transaction of ours. Several statements of one Query
+   * are a transaction for PostgreSQL: settings among them are undone together, and SET TRANSACTION is about it.
+   */
   #runNeedsWrap(index: number): boolean {
-    let count = 0
     let harmless = true
     let wraps = false
     for (const statement of this.#statements.slice(index)) {
       if (isControl(statement)) break
-      count++
       harmless &&= statement.kind === 'harmless' || statement.kind === 'empty'
       wraps ||= mustWrap(statement)
     }
-    // Settings among several statements are undone together in PostgreSQL.
-    return wraps || (!harmless && (count > 1 || index > 0))
+    return wraps || (!harmless && this.#statements.length > 1)
   }
 }
 

@@ -84,7 +84,10 @@ export const isControl = (statement: ClassifiedStatement): boolean =>
 
 /** May run again after a rollback without anyone seeing it. */
 export const mayRetry = (statement: ClassifiedStatement | undefined): boolean =>
-  statement?.kind === 'harmless' || statement?.kind === 'empty' || (statement?.kind === 'write' && statement.retryable)
+  statement?.kind === 'harmless' ||
+  statement?.kind === 'empty' ||
+  statement?.kind === 'journaled' ||
+  (statement?.kind === 'write' && statement.retryable)
 
 /** Notes what a statement is about to change; `undefined` = unknown code (a prepared statement or cursor made by SQL). */
 export function note(core: Core, statement: ClassifiedStatement | undefined): void {
@@ -116,6 +119,7 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
       return
     case 'journaled':
       work.unseen = true
+      core.schemaChange = true
       return
     case 'harmless':
       noteCode(core, statement)

@@ -17,8 +17,11 @@ export class ReadOnlyWish {
   #pending: boolean | undefined
   #local: boolean | undefined
   #reported: boolean
+  readonly #fixed: boolean
 
-  constructor(initial: boolean) {
+  /** @param fixed the session reads only, whatever it sets; `initial` is true then */
+  constructor(initial: boolean, fixed = false) {
+    this.#fixed = fixed
     this.#initial = initial
     this.#session = initial
     this.#reported = initial
@@ -35,6 +38,7 @@ export class ReadOnlyWish {
 
   /** @param value undefined: RESET */
   set(value: boolean | undefined, local: boolean, inTransaction: boolean): void {
+    if (this.#fixed) return
     const wanted = value ?? this.#initial
     if (local) {
       if (inTransaction) this.#local = wanted

@@ -65,7 +65,8 @@ BEGIN
   FOR name, value IN SELECT * FROM pg_catalog.jsonb_each_text(saved) LOOP
     PERFORM pg_catalog.set_config(name, value, true);
   END LOOP;
-  EXECUTE 'DROP FUNCTION allwrite.as_role(text)';
+  -- DROP OWNED BY that role has dropped it already.
+  EXECUTE 'DROP FUNCTION IF EXISTS allwrite.as_role(text)';
 END $$;
 REVOKE ALL ON FUNCTION allwrite.apply_statement(text, text, jsonb) FROM PUBLIC;
 `

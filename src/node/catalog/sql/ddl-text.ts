@@ -15,6 +15,23 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       OR EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v')
 $$;
 
+-- A column that this transaction made in a permanent table and whose values no other node could read: types whose input function
+-- takes nothing, alone or inside of a row. NULL: none.
+CREATE OR REPLACE FUNCTION allwrite.unreadable_column() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH closed AS (
+    SELECT t.oid FROM pg_type t WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typname IN
+      ('pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list', 'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary', 'gtsvector')),
+  holding AS (
+    SELECT oid FROM closed
+    UNION SELECT c.reltype FROM pg_attribute a JOIN closed ON closed.oid = a.atttypid JOIN pg_class c ON c.oid = a.attrelid WHERE c.reltype <> 0)
+  SELECT format('%I.%I of type %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod))
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+   WHERE (t.oid IN (SELECT oid FROM holding) OR t.typelem IN (SELECT oid FROM holding) OR t.typbasetype IN (SELECT oid FROM holding))
+     AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND a.attnum > 0 AND NOT a.attisdropped AND allwrite.own_write(a.xmin)
+   LIMIT 1
+$$;
+
 -- Does the text end outside of quotes and comments?
 CREATE OR REPLACE FUNCTION allwrite.is_complete(statement text) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -69,6 +86,26 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       WHEN class = 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint WHERE oid = object)
       WHEN class = 'pg_attrdef'::regclass THEN (SELECT adrelid FROM pg_attrdef WHERE oid = object)
       WHEN class = 'pg_statistic_ext'::regclass THEN (SELECT stxrelid FROM pg_statistic_ext WHERE oid = object) END)
+$$;
+
+-- A temporary object of this session that a command needs elsewhere, where there is none: what it made depends on that, or its text
+-- takes columns or types from it. NULL: none.
+CREATE OR REPLACE FUNCTION allwrite.needs_temporary(statement text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH temporary AS (
+    SELECT 'pg_class'::regclass AS class, c.oid, c.relname::text AS name FROM pg_class c WHERE c.relnamespace = pg_my_temp_schema()
+    UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typname::text FROM pg_type t WHERE t.typnamespace = pg_my_temp_schema()
+    UNION ALL SELECT 'pg_proc'::regclass, p.oid, p.proname::text FROM pg_proc p WHERE p.pronamespace = pg_my_temp_schema())
+  SELECT t.name FROM temporary t,
+         LATERAL (SELECT regexp_replace(t.name, '(\W)', '\\\1', 'g') AS word) w
+   WHERE t.class = 'pg_class'::regclass AND (statement ~* ('\mlike\s+(pg_temp\s*\.\s*)?"?' || word || '(?!\w)')
+                                           OR statement ~* ('\m' || word || '"?\s*\.\s*("[^"]*"|\w+)\s*%\s*type\M'))
+  UNION ALL
+  SELECT t.name FROM temporary t JOIN pg_depend d ON d.refclassid = t.class AND d.refobjid = t.oid,
+         LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) o
+   WHERE allwrite.own_write(d.xmin)
+     AND NOT (coalesce(o.schema ~ '^pg_(toast_)?temp', false) OR o.schema IS NULL AND o.identity ~ '\mpg_(toast_)?temp(_\d+)?\.')
+   LIMIT 1
 $$;
 
 -- CREATE TABLE AS and SELECT INTO travel as the table they made; their rows are captured as rows.

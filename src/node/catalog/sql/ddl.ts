@@ -76,7 +76,10 @@ BEGIN
   IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND (context || current_query()) ~* '\mschema\M.*\mallwrite\M' THEN
     RAISE EXCEPTION 'schema allwrite belongs to the cluster' USING ERRCODE = '0A000', HINT = 'Leave it as it is.';
   END IF;
-  IF current_user <> coalesce(nullif(current_setting('role'), 'none'), session_user::text) THEN
+  -- REFRESH MATERIALIZED VIEW CONCURRENTLY is the view's owner meanwhile, and makes, alters and drops a temporary table.
+  IF current_user <> coalesce(nullif(current_setting('role'), 'none'), session_user::text)
+     AND NOT coalesce(allwrite.statement_text(context) ~
+       '^((CREATE TEMP|ALTER) TABLE pg_temp_\d+\.[^;]*|DROP TABLE pg_temp_\d+\.\w+(, pg_temp_\d+\.\w+)*)$', false) THEN
     RAISE EXCEPTION '% inside a SECURITY DEFINER function is not supported in a cluster yet', tg_tag USING ERRCODE = '0A000',
       HINT = 'Make the function SECURITY INVOKER, or run the command at top level after SET ROLE.';
   END IF;
@@ -150,6 +153,24 @@ BEGIN
         HINT = 'Other sessions can''t use it anyway.';
     END IF;
   END IF;
+  IF pg_my_temp_schema() <> 0 AND tag NOT IN ('CREATE TABLE AS', 'SELECT INTO') THEN
+    temporary := allwrite.needs_temporary(statement);
+    IF temporary IS NOT NULL THEN
+      RAISE EXCEPTION '% with the help of temporary object "%" is not supported in a cluster', tag, temporary USING ERRCODE = '0A000',
+        HINT = 'Other nodes don''t have it.';
+    END IF;
+  END IF;
+  IF tag IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE TABLE AS', 'SELECT INTO') AND allwrite.unreadable_column() IS NOT NULL THEN
+    RAISE EXCEPTION 'column % is not supported in a cluster', allwrite.unreadable_column() USING ERRCODE = '0A000',
+      HINT = 'PostgreSQL reads no values of this type: store them as text.';
+  END IF;
+  -- Other nodes run the text where PostgreSQL lets nobody name a role, not even for later.
+  IF tag ~ '^(CREATE|ALTER) (FUNCTION|PROCEDURE|ROUTINE)$' AND EXISTS (
+       SELECT FROM pg_proc p, unnest(p.proconfig) AS setting
+        WHERE setting ~* '^(role|session_authorization)=' AND allwrite.own_write(p.xmin)) THEN
+    RAISE EXCEPTION '% ... SET role is not supported in a cluster', tag USING ERRCODE = '0A000',
+      HINT = 'Make the role the owner of a SECURITY DEFINER function.';
+  END IF;
   IF tag IN ('ALTER TABLE', 'CREATE RULE')
      AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal AND t.tgrelid <> 'allwrite.notification'::regclass)
           OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_enabled IN ('A', 'R'))) THEN
@@ -160,9 +181,9 @@ BEGIN
     RAISE EXCEPTION 'NOTIFY in a rule is not supported' USING ERRCODE = '0A000', HINT = 'Use a trigger that calls pg_notify(channel, payload).';
   END IF;
   IF tag IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE DOMAIN', 'ALTER DOMAIN') THEN
-    FOR relation IN SELECT c.conname, pg_get_constraintdef(c.oid) AS definition FROM pg_constraint c
+    FOR relation IN SELECT c.conname, c.conbin::text AS tree FROM pg_constraint c
                      WHERE c.contype = 'c' AND allwrite.own_write(c.xmin) LOOP
-      IF allwrite.nondeterministic(relation.definition) THEN
+      IF allwrite.nondeterministic_tree(relation.tree) THEN
         RAISE WARNING 'constraint "%" depends on more than its row', relation.conname
           USING HINT = 'A row that was right at one node may be refused at another; the other node then takes it by another way or leaves the cluster.';
       END IF;
@@ -205,12 +226,12 @@ DECLARE added record; done text;
 BEGIN
   FOR added IN SELECT format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attmissingval::text AS value,
                       allwrite.plain_type(a.atttypid) IS NULL AS compound,
-                      coalesce(pg_get_expr(d.adbin, d.adrelid), t.typdefault, 'random()') AS expression
+                      coalesce(d.adbin::text, t.typdefaultbin::text) AS tree
                  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
                  JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
                 WHERE a.atthasmissing AND allwrite.own_write(a.xmin) AND c.relpersistence <> 't' LOOP
     IF added.compound THEN
-      CONTINUE WHEN NOT allwrite.nondeterministic(added.expression);
+      CONTINUE WHEN NOT allwrite.nondeterministic_tree(added.tree);
       RAISE EXCEPTION 'ADD COLUMN "%" would store a value in % that differs from node to node', added.attname, added.name
         USING ERRCODE = '0A000', HINT = 'Add the column without a default, UPDATE the rows, then SET DEFAULT.';
     END IF;
@@ -290,7 +311,7 @@ BEGIN
        SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND allwrite.own_write(a.xmin)
           -- A domain brings its own default.
-          AND (a.attidentity <> '' OR allwrite.nondeterministic(coalesce(pg_get_expr(d.adbin, d.adrelid), t.typdefault)))) THEN
+          AND (a.attidentity <> '' OR allwrite.nondeterministic_tree(coalesce(d.adbin::text, t.typdefaultbin::text)))) THEN
     RAISE EXCEPTION 'ADD COLUMN would store values in table "%" that differ from node to node', target USING ERRCODE = '0A000',
       HINT = 'Add the column without a default, UPDATE the rows, then SET DEFAULT (or ADD GENERATED) for new ones.';
   END IF;

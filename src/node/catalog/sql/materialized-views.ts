@@ -129,6 +129,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   UNION SELECT o.oprcode::oid FROM regexp_matches(tree, ':(?:opno|eqop|sortop) (\d+)', 'g') m JOIN pg_operator o ON o.oid = m[1]::oid
 $$;
 
+-- What allwrite.nondeterministic() guesses of a text, exactly: for an expression that is stored, by all the functions that it calls.
+CREATE OR REPLACE FUNCTION allwrite.nondeterministic_tree(tree text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT tree ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR) '
+      OR EXISTS (SELECT FROM allwrite.tree_functions(tree) f JOIN pg_proc p ON p.oid = f
+                  WHERE p.provolatile = 'v' OR p.provolatile = 's' AND p.pronargs = 0)
+$$;
+
 -- Why a materialized view's content might differ from node to node (NULL: it can't), and the tables that it is made of.
 CREATE OR REPLACE FUNCTION allwrite.materialized_view_reads(view oid, OUT hazard text, OUT tables oid[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -26,12 +26,14 @@ BEGIN
     RAISE NOTICE '"%" is LOGGED: unlogged data is not replicated', target.name;
   END LOOP;
 
-  -- FULL where old values beyond the primary key are needed (RULES 6), or where there is no usable key at all.
+  -- FULL where old values beyond the primary key are needed (RULES 6), or where there is no usable key at all. With a virtual
+  -- column PostgreSQL refuses to UPDATE under FULL: then the primary key has to do, and what is not known of old rows costs the table.
   FOR target IN
     SELECT c.oid, c.relreplident,
            NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND NOT i.indisexclusion)
-           OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique AND NOT i.indisprimary OR i.indisexclusion))
-           OR NOT c.relispartition AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid) AS needs_full
+           OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v' AND NOT a.attisdropped)
+           AND (EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique AND NOT i.indisprimary OR i.indisexclusion))
+             OR NOT c.relispartition AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid)) AS needs_full
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
        AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema', 'allwrite') LOOP

@@ -23,6 +23,14 @@ CREATE TABLE IF NOT EXISTS allwrite.ddl (
 );
 CREATE INDEX IF NOT EXISTS ddl_xid ON allwrite.ddl (xid);
 
+-- Who the writer of pinned endpoints is, and since which change (ADR 26). Changed through the journal; its row travels.
+CREATE TABLE IF NOT EXISTS allwrite.pinned (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  epoch bigint NOT NULL,
+  node integer NOT NULL
+);
+INSERT INTO allwrite.pinned (epoch, node) VALUES (0, 0) ON CONFLICT DO NOTHING;
+
 -- Written by the apply worker only, so that its origin moves while nothing but own transactions come (RULES 10).
 CREATE TABLE IF NOT EXISTS allwrite.heartbeat (node integer PRIMARY KEY, position bigint NOT NULL);
 
@@ -125,7 +133,8 @@ LANGUAGE sql STABLE AS $$
     'default_tablespace', pg_catalog.current_setting('default_tablespace'),
     'default_table_access_method', pg_catalog.current_setting('default_table_access_method'),
     'default_toast_compression', pg_catalog.current_setting('default_toast_compression'),
-    'check_function_bodies', pg_catalog.current_setting('check_function_bodies'),
+    -- Home has checked them, or was told not to. What they name may be temporary, or not there any more.
+    'check_function_bodies', 'off',
     'DateStyle', pg_catalog.current_setting('DateStyle'),
     'IntervalStyle', pg_catalog.current_setting('IntervalStyle'),
     'TimeZone', pg_catalog.current_setting('TimeZone'),

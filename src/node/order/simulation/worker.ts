@@ -30,7 +30,11 @@ export const writesOf = async (batch: ApplyBatch): Promise<Map<string, number>> 
       writes.set(Buffer.from(row.new[0] ?? []).toString(), Number(Buffer.from(row.new[1] ?? []).toString()))
     }
   })
-  await batch.write(out, createRelationNames(), async () => cut(out.take()))
+  await batch.write(
+    out,
+    createRelationNames(() => new Set()),
+    async () => cut(out.take()),
+  )
   cut(out.take())
   return writes
 }

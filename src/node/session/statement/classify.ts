@@ -54,7 +54,7 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
   const tag = commandTag(type, body)
   const refused = refusal(type, body, source, tag, offset)
   if (refused !== undefined) return refused
-  if (writesSystemTable(piece.node))
+  if (writesSystemTable(piece.node, deps.harmless))
     return refuse(source, tag, offset, 'writing to a system table', { detail: 'It would change this node only.' })
   if (/Role|^RenameStmt$|Owned/.test(type) && namesAgentRole(piece.node))
     return refuse(source, tag, offset, 'changing the role of the agent')

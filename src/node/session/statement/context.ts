@@ -15,6 +15,7 @@ export type ContextQuery = (sql: string) => Promise<readonly (readonly (string |
 export const nothingHarmless: HarmlessContext = {
   isPlainRelation: () => false,
   isPlainTarget: () => false,
+  isSystemRelation: (name) => name.startsWith('pg_'),
   isPlainType: () => false,
   isUserFunctionName: () => true,
   isNonVolatileBuiltin: () => false,
@@ -129,13 +130,15 @@ export async function loadHarmlessContext(query: ContextQuery): Promise<Harmless
     if (user !== 'false') userFunctions.add(name)
     if ((isVolatile === 'false' && !writingThough.test(name)) || volatileButHarmless.has(name)) nonVolatile.add(name)
   }
-  const isPlainRelation = namedLookup(await query(relationsSql))
+  const relations = await query(relationsSql)
+  const systemRelations = new Set(relations.flatMap(([schema, name]) => (schema === 'pg_catalog' ? (name ?? []) : [])))
   const isPlainTarget = namedLookup(await query(targetsSql))
   const isPlainType = namedLookup(await query(typesSql))
   const [flags] = await query(flagsSql)
   return {
-    isPlainRelation,
+    isPlainRelation: namedLookup(relations),
     isPlainTarget,
+    isSystemRelation: (name) => systemRelations.has(name),
     isPlainType,
     isUserFunctionName: (name) => userFunctions.has(name),
     isNonVolatileBuiltin: (name) => nonVolatile.has(name),

@@ -16,6 +16,8 @@ export interface HarmlessContext {
    * with it (partitions, children by a foreign key that cascades). `schema` as above.
    */
   isPlainTarget(schema: string | undefined, name: string): boolean
+  /** The system catalog has a relation of this name. */
+  isSystemRelation(name: string): boolean
   /** A base or enum type whose input runs no SQL; domains are not. `schema` as above. */
   isPlainType(schema: string | undefined, name: string): boolean
   /** Some schema other than the system's has a function, procedure or aggregate of this name. */
@@ -235,7 +237,7 @@ export interface RefusedStatement extends Common {
   readonly message: string
   readonly detail?: string
   readonly hint?: string
-  readonly sqlState: '0A000' | '54001' | '22023'
+  readonly sqlState: '0A000' | '54000' | '54001' | '22023' | '25006'
 }
 
 export type ClassifiedStatement =

@@ -45,6 +45,7 @@ export const fixtureContext: HarmlessContext = {
   isPlainRelation: (schema, name) =>
     plainTables.has(name) && (schema === undefined || schema === 'public' || schema === 'pg_catalog'),
   isPlainTarget: (schema, name) => plainTables.has(name) && (schema === undefined || schema === 'public'),
+  isSystemRelation: (name) => /^pg_(class|proc|authid)$/.test(name),
   isPlainType: (schema, name) => plainTypes.has(name) && (schema === undefined || schema === 'pg_catalog'),
   isUserFunctionName: (name) => userFunctions.has(name),
   isNonVolatileBuiltin: (name) => builtins.has(name),

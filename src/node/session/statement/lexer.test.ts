@@ -242,3 +242,25 @@ function trees(text: string): unknown {
   assert.ok(parsed.kind === 'statements')
   return shape(parsed.pieces.map((piece) => piece.node))
 }
+
+test('a text beyond what the parser may read: one statement is known without it, more are refused at once', () => {
+  const own = createStatementClassifier({ harmless: fixtureContext, cacheBytesMax: 1 << 20 })
+  const kindOf = (text: string): string => {
+    const began = performance.now()
+    const [first] = own.classify(text).statements
+    // The parser alone would take a hundred times as long.
+    assert(performance.now() - began < 5_000)
+    return first?.kind === 'refused' ? first.sqlState : (first?.kind ?? '')
+  }
+  const large = 'x'.repeat(9 * 1024 * 1024)
+  const list = '(1, 2.5), '.repeat(1024 * 1024)
+  assert.equal(kindOf(`select '${large}'`), 'harmless')
+  assert.equal(kindOf(`insert into t values ${list}(1, 2)`), 'write')
+  assert.equal(kindOf(`select 1; select '${large}'`), '54000')
+  assert.equal(kindOf(`do $$ begin perform '${large}'; end $$`), '54000')
+  assert.equal(kindOf(`select '${large}' into t`), 'write', 'short enough without its literal')
+  assert.equal(kindOf(`select '${large}' fro t whe`), '54000')
+  assert.equal(kindOf(`select 1 into t where 1 in (${list.slice(0, -2)})`), '54000')
+  const returning = own.classify(`insert into t values ${list}(1, 2) returning 1`).statements[0]
+  assert(returning?.kind === 'write' && returning.returnsRows)
+})

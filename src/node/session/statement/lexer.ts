@@ -15,10 +15,13 @@
  */
 
 export interface Blanked {
-  /** The text with literals and comments emptied. */
-  readonly key: string
+  /** The text with literals and comments emptied; undefined where that would be longer than asked for. */
+  readonly key: string | undefined
   /** First word, lower case; `(` for a parenthesised SELECT; empty for an empty text. */
   readonly firstWord: string
+  /** A word INTO or RETURNING stands somewhere outside of quotes. */
+  readonly into: boolean
+  readonly returning: boolean
 }
 
 const quote = 39
@@ -52,15 +55,27 @@ function continuesWord(code: number): boolean {
 
 /**
  * Scans a text as PostgreSQL would with `standard_conforming_strings` on.
+ * @param keyMax the longest key that is made: a list of millions of literals is not copied piece by piece
  * @returns undefined when it may hold several statements or something this lexer does not judge
  */
-export function blankLiterals(source: string): Blanked | undefined {
+export function blankLiterals(source: string, keyMax = Infinity): Blanked | undefined {
   const length = source.length
   let key = ''
   let copied = 0
   let position = 0
   let firstWord = ''
   let ended = false
+  let into = false
+  let returning = false
+  let tooLong = false
+  /** Replaces what was read since `copied` up to `from` by itself, and what follows up to `to` by `instead`. */
+  const replace = (from: number, to: number, instead: string): void => {
+    if (!tooLong) {
+      tooLong = key.length + from - copied > keyMax
+      key = tooLong ? '' : key + source.slice(copied, from) + instead
+    }
+    copied = to
+  }
   while (position < length) {
     const code = source.charCodeAt(position)
     const kind = charClass(code)
@@ -71,8 +86,8 @@ export function blankLiterals(source: string): Blanked | undefined {
     const comment = commentEnd(source, position, code)
     if (comment !== undefined) {
       if (comment < 0) return undefined
-      key += source.slice(copied, position) + (code === minus ? '--' : '/**/')
-      copied = position = comment
+      replace(position, comment, code === minus ? '--' : '/**/')
+      position = comment
       continue
     }
     if (code === semicolon) {
@@ -85,7 +100,10 @@ export function blankLiterals(source: string): Blanked | undefined {
     if (kind === 1) {
       position++
       while (position < length && continuesWord(source.charCodeAt(position))) position++
+      const size = position - start
       if (firstWord === '') firstWord = source.slice(start, position).toLowerCase()
+      else if (size === 4) into ||= source.slice(start, position).toLowerCase() === 'into'
+      else if (size === 9) returning ||= source.slice(start, position).toLowerCase() === 'returning'
       if (position - start === 1 && startsPrefixed(source, position, code)) return undefined
       continue
     }
@@ -93,15 +111,14 @@ export function blankLiterals(source: string): Blanked | undefined {
     if (kind === 2 || (code === dot && charClass(source.charCodeAt(position + 1)) === 2)) {
       const number = numberEnd(source, position)
       if (number === undefined) return undefined
-      key += source.slice(copied, position) + (number.integer ? '0' : '0.0')
-      copied = position = number.end
+      replace(position, number.end, number.integer ? '0' : '0.0')
+      position = number.end
       continue
     }
     if (code === quote) {
       position = quotedEnd(source, position, "'")
       if (position < 0) return undefined
-      key += source.slice(copied, start) + "''"
-      copied = position
+      replace(start, position, "''")
     } else if (code === doubleQuote) {
       position = quotedEnd(source, position, '"')
       if (position < 0) return undefined
@@ -112,7 +129,8 @@ export function blankLiterals(source: string): Blanked | undefined {
       position++
     }
   }
-  return { key: copied === 0 ? source : key + source.slice(copied), firstWord }
+  tooLong ||= key.length + length - copied > keyMax
+  return { key: tooLong ? undefined : key + source.slice(copied), firstWord, into, returning }
 }
 
 /** E'' B'' X'' N'' U&'' U&"": a one-letter word with a quote right behind it. */

@@ -11,7 +11,9 @@ const nodeOf = (sql: string): Tree => {
   assert(parsed.kind === 'statements' && parsed.pieces[0] !== undefined, sql)
   return parsed.pieces[0].node
 }
-const writes = (sql: string): boolean => writesSystemTable(nodeOf(sql))
+const catalogs = new Set(['pg_proc', 'pg_authid', 'pg_class', 'pg_attribute', 'pg_database'])
+const writes = (sql: string): boolean =>
+  writesSystemTable(nodeOf(sql), { isSystemRelation: (name) => catalogs.has(name) })
 
 test('rows of catalogs and of the agent are not written, however deep the statement hides it', () => {
   for (const sql of [
@@ -32,6 +34,7 @@ test('reading catalogs, and writing tables of one’s own, is nobody’s busines
   for (const sql of [
     'insert into t select oid from pg_class',
     'update s.pg_mine set a = 1',
+    'insert into pg_lsn_tbl values (1)',
     'copy pg_authid to stdout',
     'delete from t using pg_class c where c.oid = t.id',
     'select * from allwrite.heartbeat',

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { HarmlessContext } from './contract.ts'
 import { some } from './parser.ts'
 import { isTree, list, text, tree } from './tree.ts'
 import type { Tree } from './tree.ts'
@@ -15,20 +16,23 @@ const ownSchemas = new Set(['pg_catalog', 'pg_toast', 'information_schema', 'all
 /** Nodes that write rows; each names its table as `relation`, TRUNCATE its tables as `relations`. */
 const writers = ['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt', 'TruncateStmt', 'CopyStmt']
 
-/** pg_catalog is searched first unless a search_path says otherwise: an unqualified pg_… is a catalog. */
-function isOwn(relation: Tree): boolean {
+/** Part of HarmlessContext. */
+type SystemNames = Pick<HarmlessContext, 'isSystemRelation'>
+
+/** pg_catalog is searched first unless a search_path says otherwise. */
+function isOwn(relation: Tree, names: SystemNames): boolean {
   const schema = text(relation['schemaname'])
-  return schema === undefined ? (text(relation['relname']) ?? '').startsWith('pg_') : ownSchemas.has(schema)
+  return schema === undefined ? names.isSystemRelation(text(relation['relname']) ?? '') : ownSchemas.has(schema)
 }
 
 /** True if the statement, at any depth of it, writes rows of a system table. */
-export function writesSystemTable(statement: Tree): boolean {
+export function writesSystemTable(statement: Tree, names: SystemNames): boolean {
   return some(statement, (node) =>
     writers.some((type) => {
       const body = node[type]
       if (!isTree(body) || (type === 'CopyStmt' && body['is_from'] !== true)) return false
       const named = list(body['relations']).map((item) => tree(tree(item)['RangeVar']))
-      return [tree(body['relation']), ...named].some(isOwn)
+      return [tree(body['relation']), ...named].some((relation) => isOwn(relation, names))
     }),
   )
 }
@@ -48,7 +52,7 @@ export function targetsOf(statement: Tree): Tree[] {
   return targets
 }
 
-const agentRole = 'allwrite'
+export const agentRole = 'allwrite'
 
 /** True if a statement on roles names the agent's: other nodes' agents, logged in as it, could not repeat it. */
 export function namesAgentRole(statement: Tree): boolean {

@@ -1,0 +1,85 @@
+/**
+ * The two sides of the comparison: a bare server and node 1 of a cluster, the same programs with the same settings.
+ *
+ * @module
+ */
+import { Client } from 'pg'
+import { startCluster, type Cluster } from '../cluster.ts'
+import { startPlainServer, type PlainServer } from '../plain-server.ts'
+import { connectBehind } from '../private-server.ts'
+
+export interface Sides extends AsyncDisposable {
+  readonly bare: PlainServer
+  readonly cluster: Cluster
+}
+
+/** Where a server is and who may connect: each has its own. */
+const placeSettings = [
+  'data_directory',
+  'config_file',
+  'hba_file',
+  'ident_file',
+  'listen_addresses',
+  'port',
+  'unix_socket_directories',
+  'unix_socket_permissions',
+  'external_pid_file',
+]
+
+/** Plans depend on statistics, and those on when it came by. */
+const withoutAutovacuum = ['alter system set autovacuum = off', 'select pg_reload_conf()']
+
+const runAll = async (client: Client, statements: readonly string[]): Promise<void> => {
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+const connected = async (url: string): Promise<Client> => {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  return client
+}
+
+/** Settings that the agent started its server with. */
+const settingsOf = async (cluster: Cluster): Promise<Record<string, string>> => {
+  const client = await connectBehind(cluster, 1)
+  try {
+    const { rows } = await client.query<{ name: string; value: string }>(
+      `select name, current_setting(name) as value from pg_settings where source = 'command line' and name <> all ($1)`,
+      [placeSettings],
+    )
+    return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
+  } finally {
+    await client.end()
+  }
+}
+
+/** Starts both. The caller disposes of them. */
+export const startSides = async (nodes: number): Promise<Sides> => {
+  const cluster = await startCluster({ nodes, fsync: false, detached: true })
+  try {
+    const bare = await startPlainServer(await settingsOf(cluster))
+    try {
+      for (const { id } of cluster.nodes)
+        await runAll(await connectBehind(cluster, Number(id.slice(1))), withoutAutovacuum)
+      await runAll(await connected(bare.url), withoutAutovacuum)
+      return {
+        bare,
+        cluster,
+        [Symbol.asyncDispose]: async () => {
+          await bare[Symbol.asyncDispose]()
+          await cluster[Symbol.asyncDispose]()
+        },
+      }
+    } catch (error) {
+      await bare[Symbol.asyncDispose]()
+      throw error
+    }
+  } catch (error) {
+    await cluster[Symbol.asyncDispose]()
+    throw error
+  }
+}

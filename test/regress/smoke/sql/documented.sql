@@ -1,0 +1,3 @@
+-- differs as documented
+CREATE UNLOGGED TABLE quick (a int);
+DROP TABLE quick;
