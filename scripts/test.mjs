@@ -1,9 +1,10 @@
 /**
- * Runs the compiled tests: `node scripts/test.mjs [unit|pg|system|chaos] [part of a file's path …]`.
+ * Runs the compiled tests: `node scripts/test.mjs [unit|pg|system|suites|chaos] [part of a file's path …]`.
  *
  *     unit    tests that need nothing but Node
  *     pg      *.pg.test.js: start PostgreSQL servers from the npm package
  *     system  dist/test/system/: whole clusters, and other people's clients; dist/test/drivers/: libraries of the Node world
+ *     suites  dist/test/suites/, dist/test/isolation/: other people's test suites, on one bare PostgreSQL and through an agent
  *     chaos   dist/test/chaos/: workloads whose results are judged, while nodes are killed, a smoke of each; mutants of the
  *             product, which must be caught. About three minutes. The long run: docs/operating/chaos.md
  *
@@ -18,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 
-/** Program → Debian package. */
+/** Program, or path, → Debian package. */
 const tools = {
   psql: 'postgresql-client',
   pgbench: 'postgresql-contrib',
@@ -26,11 +27,24 @@ const tools = {
   faketime: 'faketime',
   haproxy: 'haproxy',
 }
+/** What dist/test/suites/ needs besides: `needs` of its suites. */
+const suiteTools = {
+  go: 'golang-go',
+  '/usr/share/gocode/src/github.com/jackc/pgx/v4': 'golang-github-jackc-pgx-v4-dev',
+  '/usr/share/gocode/src/github.com/jackc/pgmock': 'golang-github-jackc-pgmock-dev',
+  '/usr/share/gocode/src/github.com/lib/pq': 'golang-github-lib-pq-dev',
+  '/usr/lib/python3/dist-packages/pytest': 'python3-pytest',
+  '/usr/lib/python3/dist-packages/psycopg': 'python3-psycopg',
+  '/usr/lib/python3/dist-packages/psycopg2': 'python3-psycopg2',
+  javac: 'default-jdk-headless',
+  '/usr/share/java/postgresql.jar': 'libpostgresql-jdbc-java',
+}
 
 const suites = {
   unit: (path) => !path.endsWith('.pg.test.js') && !needsCluster(path),
   pg: (path) => path.endsWith('.pg.test.js') && !needsCluster(path),
   system: (path) => path.startsWith('test/system/') || path.startsWith('test/drivers/'),
+  suites: (path) => path.startsWith('test/suites/') || path.startsWith('test/isolation/'),
   chaos: (path) => path.startsWith('test/chaos/'),
 }
 
@@ -47,7 +61,10 @@ async function main(suite, parts) {
     .filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)))
     .sort((a, b) => orderOf(a) - orderOf(b) || a.localeCompare(b))
   if (files.length === 0) return fail(`no test matches ${[suite, ...parts].filter(Boolean).join(' ')}`)
-  const missing = files.some((path) => suites.system(path)) ? provideTools() : []
+  const missing = provideTools({
+    ...(files.some((path) => suites.system(path)) ? tools : {}),
+    ...(files.some((path) => path.startsWith('test/suites/')) ? suiteTools : {}),
+  })
   // A cluster of four servers has the machine for itself: its gaps and latencies are asserted.
   const phases = [
     { files: files.filter((path) => !needsCluster(path)), concurrency: 2 },
@@ -70,18 +87,18 @@ function isCurrent(path) {
 }
 
 function needsCluster(path) {
-  return suites.system(path) || suites.chaos(path)
+  return suites.system(path) || suites.suites(path) || suites.chaos(path)
 }
 
 /** Quick ones first: a typing error should not wait for clusters. */
 function orderOf(path) {
-  return suites.unit(path) ? 0 : suites.pg(path) ? 1 : suites.system(path) ? 2 : 3
+  return suites.unit(path) ? 0 : suites.pg(path) ? 1 : suites.system(path) ? 2 : suites.suites(path) ? 3 : 4
 }
 
-function provideTools() {
-  const missing = () => Object.keys(tools).filter((name) => !inPath(name))
+function provideTools(needed) {
+  const missing = () => Object.keys(needed).filter((name) => !(name.startsWith('/') ? existsSync(name) : inPath(name)))
   if (missing().length === 0) return []
-  const packages = missing().map((name) => tools[name])
+  const packages = missing().map((name) => needed[name])
   if (process.getuid?.() === 0 && existsSync('/etc/debian_version') && inPath('apt-get')) {
     process.stderr.write(`installing ${packages.join(' ')}\n`)
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
@@ -90,7 +107,7 @@ function provideTools() {
     spawnSync('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], options)
   }
   for (const name of missing()) {
-    process.stderr.write(`"${name}" is missing (Debian package ${tools[name]}): tests that need it are skipped\n`)
+    process.stderr.write(`"${name}" is missing (Debian package ${needed[name]}): tests that need it are skipped\n`)
   }
   return missing()
 }

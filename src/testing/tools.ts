@@ -14,6 +14,7 @@ export interface ToolResult {
 export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
+  readonly cwd?: string
   /** SIGKILL after this long, ms. */
   readonly msMax?: number
 }
@@ -31,7 +32,7 @@ export const missing = (tool: string): string | false => {
 /** Runs a program to its end and returns what it printed; a non-zero exit is the caller's to judge. */
 export const run = (tool: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> =>
   new Promise((resolve, reject) => {
-    const child = spawn(tool, args, { env: { ...process.env, ...options.env }, stdio: 'pipe' })
+    const child = spawn(tool, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: 'pipe' })
     const chunks = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => (chunks.stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (chunks.stderr += text))

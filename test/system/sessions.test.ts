@@ -343,3 +343,37 @@ test('own writes are read back at once, and a read at another node waits only fo
     `visible at another node after: median ${delays[25]?.toFixed(1)} ms, worst ${delays[49]?.toFixed(1)} ms`,
   )
 })
+
+test('deferred constraints of temporary tables fail at COMMIT, and take with them what else was written', async () => {
+  await withClient(1, async (client) => {
+    await client.query('create table lasting (id int primary key)')
+    await client.query(
+      'create temporary table passing (id int primary key, u int unique deferrable initially deferred)',
+    )
+    // A statement by itself, a block that writes nothing else, one that does: PostgreSQL's own error each time.
+    for (const statements of [
+      ['insert into passing values (1, 1), (2, 1)'],
+      ['begin', 'insert into passing values (3, 3)', 'insert into passing values (4, 3)', 'commit'],
+      ['begin', 'insert into lasting values (1)', 'insert into passing values (5, 5), (6, 5)', 'commit'],
+    ]) {
+      for (const statement of statements.slice(0, -1)) await client.query(statement)
+      const { code, message } = await errorOf(client.query(statements.at(-1) ?? ''))
+      assert.deepEqual([code, message], ['23505', 'duplicate key value violates unique constraint "passing_u_key"'])
+    }
+    await client.query('begin; insert into lasting values (2); insert into passing values (7, 7), (8, 7)')
+    await client.query('update passing set u = 8 where id = 8; commit')
+    const { rows } = await client.query(
+      'select (select array_agg(id) from lasting) as lasting, array_agg(id) as passing from passing',
+    )
+    assert.deepEqual(rows, [{ lasting: [2], passing: [7, 8] }])
+  })
+  // In a session whose table is made by the transaction itself.
+  await withClient(2, async (client) => {
+    await client.query('begin; insert into lasting values (3)')
+    await client.query('create temporary table passing (u int unique deferrable initially deferred) on commit drop')
+    await client.query('insert into passing values (1), (1)')
+    assert.equal((await errorOf(client.query('commit'))).code, '23505')
+    await client.query('insert into lasting values (4)')
+  })
+  await assertAllEqual(cluster)
+})

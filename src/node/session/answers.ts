@@ -80,6 +80,16 @@ export const unseenError = (what: string): AllwriteError =>
 export const noTransactionNotice = (): Buffer =>
   noticeResponse({ severity: 'WARNING', sqlState: '25P01', message: 'there is no transaction in progress' })
 
+/** A Query before the Sync of a batch whose implicit transaction may write: PostgreSQL would go on in it. */
+export const queryInBatchError = (): AllwriteError =>
+  new AllwriteError(
+    'unsupported',
+    'a Query in an extended batch that may write is supported in a transaction block only',
+    {
+      hint: 'Send BEGIN before it, or Sync.',
+    },
+  )
+
 /** A statement that needs a transaction block of the client's own. */
 export const needsBlockError = (tag: string): AllwriteError =>
   new AllwriteError('protocol', `${tag} can only be used in transaction blocks`, { sqlState: '25P01' })

@@ -1,5 +1,5 @@
 /**
- * What of an extended batch is taken from the client at once: up to its Sync, a Flush, or a bound.
+ * What of an extended batch is taken from the client at once: up to its Sync, a Flush, a Query, or a bound.
  *
  * @module
  */
@@ -20,6 +20,7 @@ export const batchTypes = {
   close: typeByte('C'),
   flush: typeByte('H'),
   sync: typeByte('S'),
+  query: typeByte('Q'),
   bye: typeByte('X'),
 } as const
 
@@ -70,18 +71,63 @@ export interface Batch {
   readonly complete: boolean
 }
 
-/** Frames from `first` to Sync or Flush, or a batchful. @throws ClientGone */
+/** Frames from `first` to Sync, Flush or Query, or a batchful. @throws ClientGone */
 export async function collectBatch(core: Core, first: ClientFrame): Promise<Batch> {
   const frames = [first]
   let bytes = first.bytes.length
   for (let frame = first; ;) {
     if (frame.type === type.sync) return { frames, complete: true }
-    if (frame.type === type.flush || bytes > batchBytesMax) return { frames, complete: false }
+    if (frame.type === type.flush || frame.type === type.query || bytes > batchBytesMax)
+      return { frames, complete: false }
     const next = core.input.take() ?? (await core.input.next())
     if (!next || next.type === type.bye) throw new ClientGone()
     frames.push(next)
     bytes += next.bytes.length
     frame = next
+  }
+}
+
+/** A batch as it is read: what was collected first, then what the client sends on. */
+export class BatchReader {
+  readonly #core: Core
+  #queue: ClientFrame[] = []
+  /** The client's Sync was reached. */
+  synced = false
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  /** From its first frame again. */
+  start({ frames }: Batch): void {
+    this.#queue = [...frames]
+    this.synced = false
+  }
+
+  /** @throws ClientGone */
+  async next(): Promise<ClientFrame> {
+    const frame = this.#queue.shift() ?? this.#core.input.take() ?? (await this.#core.input.next())
+    if (!frame || frame.type === type.bye) throw new ClientGone()
+    return frame
+  }
+
+  /** A frame that is here already. */
+  take(): ClientFrame | undefined {
+    return this.#queue.shift()
+  }
+
+  /** The client has sent its Sync: it waits for nothing but the batch's end. */
+  get syncAtHand(): boolean {
+    return this.synced || this.#queue.some((frame) => frame.type === type.sync)
+  }
+
+  /** An error was told: the client's messages up to its Sync are forgotten. */
+  async skip(): Promise<void> {
+    if (!this.syncAtHand) {
+      this.#core.out.release()
+      this.#core.out.flush()
+    }
+    while (!this.synced) this.synced = (await this.next()).type === type.sync
   }
 }
 

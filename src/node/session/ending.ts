@@ -83,6 +83,8 @@ export class Ending {
   #ahead: Ahead | undefined
   /** Units that take the careful way, because an early `late` has just lost a conflict. */
   #carefulUnits = 0
+  /** The session has had temporary tables: their deferred constraints are checked before the capture too, not in COMMIT. */
+  #hasTemporary = false
 
   constructor(core: Core) {
     this.#core = core
@@ -147,7 +149,12 @@ export class Ending {
       this.#ahead = undefined
       nonce = ahead?.nonce ?? gate.captureNonce()
       if (ahead) this.#late = ahead.late
-      const checks: Checks = ahead ? await answersOf(ahead) : await this.#sendChecks(nonce)
+      let checks: Checks = ahead ? await answersOf(ahead) : await this.#sendChecks(nonce)
+      if (checks[0].value === '+') {
+        this.#hasTemporary = true
+        // Counted twice then: what counts is where the count stands.
+        checks = await this.#sendChecks(nonce)
+      }
       const [capture, unseen, state, , count] = checks
       this.#state = state?.value
       this.#count = count?.value
@@ -189,7 +196,7 @@ export class Ending {
       this.#carefulUnits -= 1
       return
     }
-    if (core.work.unseen || this.#mayDefer || gate.committing() > gate.applied()) return
+    if (core.work.unseen || this.#hasDeferrable || gate.committing() > gate.applied()) return
     const nonce = gate.captureNonce()
     const late = gate.applied()
     const count = this.#callCount()
@@ -208,12 +215,16 @@ export class Ending {
     this.#ahead = undefined
   }
 
+  get #hasDeferrable(): boolean {
+    return this.#hasTemporary || this.#core.options.hasDeferrable()
+  }
+
   /** All in one write; after an error the later ones fail too. `late` is sampled before the capture call is sent. */
   async #sendChecks(nonce: string): Promise<Checks> {
     const core = this.#core
     const { gate, functions } = core.options
     core.channel.cork()
-    const constraints = this.#mayDefer ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
+    const constraints = this.#hasDeferrable ? core.hidden('SET CONSTRAINTS ALL IMMEDIATE') : undefined
     const unseen = core.work.unseen ? core.call(functions.unseenWrites, []) : undefined
     const { ddl, sessionState } = core.work
     const state = ddl && !sessionState ? core.call(functions.sessionState, []) : undefined
@@ -230,17 +241,14 @@ export class Ending {
     return core.pooled ? core.call(core.options.functions.countTransaction, [core.pooled]) : undefined
   }
 
-  /** A check may wait for the end of the transaction; the catalog does not tell of temporary tables. */
-  get #mayDefer(): boolean {
-    return this.#core.options.hasDeferrable() || this.#core.temporaryObjects
-  }
-
   #callCapture(nonce: string): Promise<Answer> {
     const core = this.#core
     const { functions, journalSecret } = core.options
     const { mayLock, since } = core.work
-    if (!mayLock) return core.call(functions.capture, [nonce])
-    return core.call(functions.captureLocking, [journalSecret, nonce, lsnText(since)])
+    // Who has not checked constraints asks whether there may be some.
+    const asked = this.#hasDeferrable ? nonce : `?${nonce}`
+    if (!mayLock) return core.call(functions.capture, [asked])
+    return core.call(functions.captureLocking, [journalSecret, asked, lsnText(since)])
   }
 
   async #fail(failure: Failure): Promise<Failure> {

@@ -66,6 +66,13 @@ export class ClientInput {
     return frame
   }
 
+  /** The frame that `take` gave last belongs to the next unit: it will be given again. */
+  putBack(frame: ClientFrame): void {
+    if (this.#head > 0) this.#queue[--this.#head] = frame
+    else this.#queue.unshift(frame)
+    this.#bytes += frame.bytes.length
+  }
+
   /** A frame that `take` has not reached yet, 0 the next; undefined: it is not here. */
   peek(ahead: number): ClientFrame | undefined {
     return this.#queue[this.#head + ahead]

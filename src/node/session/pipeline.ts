@@ -14,12 +14,12 @@
 import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse } from '../../wire/pgwire/errors.ts'
 import { commandComplete, readBind, readExecute, readParse, readTarget } from '../../wire/pgwire/messages.ts'
-import { conflictError, errorFrame, needsBlockError, noTransactionNotice } from './answers.ts'
-import { batchBytesMax, batchTypes, collectBatch, ranBy, type Batch, isSecondBegin } from './batch.ts'
+import { conflictError, errorFrame, needsBlockError, noTransactionNotice, queryInBatchError } from './answers.ts'
+import { BatchReader, batchBytesMax, batchTypes, collectBatch, ranBy, type Batch, isSecondBegin } from './batch.ts'
 import type { Conflict } from './contract.ts'
 import type { Answer } from './channel.ts'
 import { runOutside } from './concurrent.ts'
-import { ClientGone, CopyWatch } from './copy.ts'
+import { CopyWatch } from './copy.ts'
 import type { Core } from './core.ts'
 import type { EndResult } from './ending.ts'
 import type { ClientFrame } from './input.ts'
@@ -68,16 +68,16 @@ class BatchUnit {
   #sent = false
   /** Something ran in the implicit transaction that is open. */
   #executed = false
-  /** The client's Sync was reached. */
-  #synced = false
-  /** Frames of the batch that are still to be looked at. */
-  #queue: ClientFrame[] = []
+  /** A Query was reached instead: what was prepared and bound need not outlive our Sync. */
+  #queried = false
+  readonly #reader: BatchReader
   #attempts = 0
   readonly leftovers: Leftovers
 
   constructor(core: Core, batch: Batch) {
     this.#core = core
     this.#batch = batch
+    this.#reader = new BatchReader(core)
     this.leftovers = new Leftovers(core)
     this.#retryable = batch.complete && core.state === 'idle'
   }
@@ -89,9 +89,9 @@ class BatchUnit {
     try {
       const result = await this.#run()
       lost = result.kind === 'conflict'
-      return result.kind === 'conflict' && !this.#syncAtHand() ? await this.#tell(result.conflict) : result
+      return result.kind === 'conflict' && !this.#reader.syncAtHand ? await this.#tell(result.conflict) : result
     } catch (thrown) {
-      if (!(thrown instanceof TransactionAborted) || this.#syncAtHand()) throw thrown
+      if (!(thrown instanceof TransactionAborted) || this.#reader.syncAtHand) throw thrown
       const conflict = await core.aborted()
       if (!conflict) throw thrown
       core.owed = undefined
@@ -106,26 +106,14 @@ class BatchUnit {
     this.#segment = new Segment()
     this.#sent = false
     this.#executed = false
-    this.#synced = false
-    this.#queue = [...this.#batch.frames]
+    this.#queried = false
+    this.#reader.start(this.#batch)
     await core.mendGuard()
     await this.leftovers.closeAll()
     for (;;) {
-      const result = await this.#frame(await this.#next())
+      const result = await this.#frame(await this.#reader.next())
       if (result) return result
     }
-  }
-
-  /** What was collected first, then what the client sends on. */
-  async #next(): Promise<ClientFrame> {
-    const frame = this.#queue.shift() ?? this.#core.input.take() ?? (await this.#core.input.next())
-    if (!frame || frame.type === type.bye) throw new ClientGone()
-    return frame
-  }
-
-  /** The client has sent its Sync: it waits for nothing but the batch's end. */
-  #syncAtHand(): boolean {
-    return this.#synced || this.#queue.some((frame) => frame.type === type.sync)
   }
 
   /** A client that waits in the middle of its batch hears of the conflict before it sends its Sync. */
@@ -176,10 +164,12 @@ class BatchUnit {
       case type.flush:
         return this.#segment.empty ? undefined : this.#send(false)
       case type.sync:
-        this.#synced = true
+        this.#reader.synced = true
         return this.#finish(bytes)
+      case type.query:
+        return this.#query(frame)
       default:
-        // PostgreSQL takes other messages here too; nobody sends them, and what they would do to a batch is unclear.
+        // PostgreSQL takes a function call here too; nobody sends one, and what it would do to a batch is unclear.
         throw new AllwriteError('protocol', `unexpected message type ${frame.type} in an extended query`)
     }
     if (this.#segment.bytes > batchBytesMax && !this.#batch.complete) return this.#send(false)
@@ -282,7 +272,9 @@ class BatchUnit {
     if (core.owed && segment.onlyPrepares) return this.#prepareOwed(segment)
     if (core.turn.wants(segment.runs) && (await core.turn.cancelled(segment.runs))) return this.#skipped()
     // Inside a batch that goes on, portals need a transaction that outlives our Sync.
-    const wraps = core.state === 'idle' && (segment.needsWrap || (!last && segment.usesPortal && !segment.controls))
+    const wraps =
+      core.state === 'idle' &&
+      (segment.needsWrap || (!last && !this.#queried && segment.usesPortal && !segment.controls))
     const locking = core.state === 'client' && segment.runs.length > 0 ? core.touchLocking(segment.runs) : undefined
     core.channel.cork()
     let begin: Promise<Answer> | undefined
@@ -308,7 +300,7 @@ class BatchUnit {
     if (ends && this.#retryable && this.#attempts === 1) core.ending.sendAhead()
     core.channel.uncork()
     try {
-      const [, answer] = await Promise.all([begin, copy ? copy.during(exchange, () => this.#queue.shift()) : exchange])
+      const [, answer] = await Promise.all([begin, copy ? copy.during(exchange, () => this.#reader.take()) : exchange])
       const result = await this.#answered(answer, last, ready)
       // Behind that: an abort may come in between, and what it leaves is newer than the answer.
       if (locking) await core.whenHeldApplied()
@@ -348,6 +340,20 @@ class BatchUnit {
     if (withheld) core.out.push(await sequenceError(core, error, frame))
     if (last) return withheld || !ready ? unanswered : answered
     return this.#skipped()
+  }
+
+  /**
+   * A Query before the Sync, as JDBC's autosave sends it behind BEGIN: the next unit. In PostgreSQL an implicit transaction goes on in it.
+   */
+  async #query(frame: ClientFrame): Promise<UnitResult> {
+    const core = this.#core
+    const wraps = this.#inWrap()
+    this.#queried = true
+    const failed = this.#segment.empty ? undefined : await this.#send(false)
+    if (failed) return failed
+    if (wraps) await core.rollbackWrap().then(() => core.out.push(errorFrame(queryInBatchError())))
+    else core.input.putBack(frame)
+    return wraps ? unanswered : answered
   }
 
   /** The client's Sync: the end of an implicit transaction. */
@@ -487,13 +493,7 @@ class BatchUnit {
     return this.#skipped()
   }
 
-  /** An error was told: the client's messages up to its Sync are forgotten. */
-  async #skipped(): Promise<UnitResult> {
-    if (!this.#syncAtHand()) {
-      this.#core.out.release()
-      this.#core.out.flush()
-    }
-    while (!this.#synced) this.#synced = (await this.#next()).type === type.sync
-    return unanswered
+  #skipped(): Promise<UnitResult> {
+    return this.#reader.skip().then(() => unanswered)
   }
 }

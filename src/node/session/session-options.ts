@@ -31,7 +31,8 @@ export interface Handover {
 
 /** The catalog's functions that a session calls by FunctionCall: their OIDs in this database. */
 export interface SessionFunctions {
-  /** `allwrite.capture(nonce text) → text`: emits the capture message; the xid, or NULL if nothing was written. */
+  /** `allwrite.capture(nonce text) → text`: emits the capture message; the xid, or NULL if nothing was written. Of a nonce
+   *  with a question mark before it: `+` and nothing emitted, where the session has had temporary tables. */
   readonly capture: number
   /** `allwrite.capture_locking(secret text, nonce text, since pg_lsn) → text`: besides, behind a blank, the locks held; behind another `rc` at READ COMMITTED. */
   readonly captureLocking: number

@@ -346,6 +346,17 @@ export const scripts: Readonly<Record<string, Step[]>> = {
     ...raw('E', 1, bindPlain('', 'f'), execute(''), flush),
     ...x(sync),
   ],
+  'extended: a Query before the Sync': [
+    ...raw('Z', 2, ...run('begin'), query('savepoint s'), ...run('insert into t values (300)'), sync),
+    ...raw('Z', 2, ...run('insert into t values (301)'), query('savepoint s2'), ...run('select 1/0'), sync),
+    ...x(...run('select 1'), query('rollback to s2'), sync),
+    ...raw('Z', 2, ...run('rollback to s2'), query('select 1/0'), sync),
+    ...x(...run('rollback to s'), ...run('select 1/0'), query('select 2'), ...run('select 3'), sync),
+    ...q('rollback to s', 'insert into t values (302)'),
+    ...raw('Z', 2, ...run('insert into t values (303)'), query('commit'), sync),
+    ...raw('Z', 2, parse('named', 'select 4'), query('select 5'), sync),
+    ...q('select id from t where id >= 300 order by id'),
+  ],
   copy: [
     ...raw('G', 1, query('copy t from stdin')),
     ...raw('Z', 1, copyData(Buffer.from('120\ta\n121\t')), copyData(Buffer.from('b\n')), copyDone),

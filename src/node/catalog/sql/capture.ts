@@ -21,7 +21,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- For transactions of which the session knows that they hold no WITH HOLD cursor. Assignments instead of PERFORM: PL/pgSQL
--- evaluates those without SPI.
+-- evaluates those without SPI. A question mark before the nonce asks whether the session has had temporary tables, which may have deferred
+-- constraints: then nothing is emitted (once a transaction, no more), and a plus is the answer.
 CREATE OR REPLACE FUNCTION allwrite.capture_plain(nonce text) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -32,6 +33,10 @@ DECLARE
   flushed pg_catalog.pg_lsn;
 BEGIN
   IF xid IS NULL THEN RETURN NULL; END IF;
+  IF pg_catalog.starts_with(nonce, '?') THEN
+    IF pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN RETURN '+'; END IF;
+    nonce := pg_catalog.substr(nonce, 2);
+  END IF;
   -- Functions of generated columns and expression indexes may count on it: whoever applies the rows by SQL sets it (RULES 8).
   IF path OPERATOR(pg_catalog.<>) '{public}' THEN
     path_text := pg_catalog.concat(' x', pg_catalog.encode(pg_catalog.convert_to(pg_catalog.array_to_json(path)::pg_catalog.text, 'UTF8'), 'hex'));

@@ -192,6 +192,7 @@ BEGIN
     PERFORM pg_catalog.pg_current_xact_id();
   END IF;
   xid := allwrite.capture(nonce);
+  IF xid OPERATOR(pg_catalog.=) '+' THEN RETURN xid; END IF;
   RETURN pg_catalog.concat(xid, ' ', allwrite.locks_held(secret, since),
     CASE WHEN pg_catalog.current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN ' rc' END);
 END $$;
