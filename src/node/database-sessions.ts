@@ -102,6 +102,7 @@ const functionsOf = async (client: pg.Client): Promise<SessionFunctions> => {
     currentSetting: await oid('pg_catalog.current_setting(text, boolean)'),
     truncateRestarted: await oid('allwrite.truncate_restarted()'),
     journalStatement: await oid('allwrite.journal_statement(text, text, text[])'),
+    countTransaction: await oid('allwrite.count_transaction(text)'),
     journalConcurrently: await oid('allwrite.journal_concurrently(text, text, text)'),
     journalDatabase: await oid('allwrite.journal_database(text, text, text)'),
   }

@@ -30,11 +30,12 @@ const tiers: Readonly<Record<string, readonly string[]>> = {
   wire: ['core'],
   journal: ['core', 'wire'],
   postgres: ['core', 'wire'],
-  node: ['core', 'wire', 'journal', 'postgres'],
-  proxy: ['core', 'wire'],
-  control: ['core', 'wire', 'journal', 'postgres', 'proxy'],
+  login: ['core', 'wire'],
+  node: ['core', 'wire', 'journal', 'postgres', 'login'],
+  proxy: ['core', 'wire', 'login'],
+  control: ['core', 'wire', 'journal', 'postgres', 'login', 'proxy'],
   testing: ['core', 'wire', 'journal', 'postgres'],
-  main: ['core', 'wire', 'journal', 'postgres', 'node', 'proxy', 'control'],
+  main: ['core', 'wire', 'journal', 'postgres', 'login', 'node', 'proxy', 'control'],
 }
 
 const linesMax = 500

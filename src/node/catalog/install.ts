@@ -21,6 +21,7 @@ import { ddlSql } from './sql/ddl.ts'
 import { loginSql } from './sql/login.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
+import { outcomeSql } from './sql/outcome.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
 import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
@@ -63,6 +64,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     concurrentSql,
     databasesSql,
     rowLocksSql,
+    outcomeSql,
     loginSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,

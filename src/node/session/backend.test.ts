@@ -14,7 +14,7 @@ import {
   parseSaslInitialResponse,
 } from '../../wire/pgwire/login-messages.ts'
 import { connectBackend } from './backend.ts'
-import { createByteReader } from './byte-reader.ts'
+import { createByteReader } from '../../login/byte-reader.ts'
 import { until } from './login-testing.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'allwrite-backend-'))

@@ -9,29 +9,13 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { AllwriteError, assert } from '../../core/errors.ts'
-import { parseErrorFields } from '../../wire/pgwire/errors.ts'
-import {
-  AuthCode,
-  parseParameterStatus,
-  parseSaslMechanisms,
-  saslInitialResponse,
-  saslResponse,
-  startupMessage,
-} from '../../wire/pgwire/login-messages.ts'
-import { scramClientFinal, scramClientFirst, scramClientVerify } from '../../wire/pgwire/scram-client.ts'
-import type { ScramClientState, ScramCredentials } from '../../wire/pgwire/scram-client.ts'
-import { nonceBytes, scramMechanism } from '../../wire/pgwire/scram.ts'
-import { ClosedError, createByteReader } from './byte-reader.ts'
-import type { ByteReader } from './byte-reader.ts'
-
-/** The most bytes of one message during the login: a ParameterStatus may hold a long search_path. */
-const messageBytesMax = 1024 * 1024
-/** Notices kept for the client during the login (login event triggers may raise some); further ones are dropped. */
-const noticeBytesMax = 64 * 1024
+import { AllwriteError } from '../../core/errors.ts'
+import { ClosedError, createByteReader } from '../../login/byte-reader.ts'
+import { loginAtServer, type ServerLogin } from '../../login/server-login.ts'
+import { startupMessage } from '../../wire/pgwire/login-messages.ts'
+import type { ScramCredentials } from '../../wire/pgwire/scram-client.ts'
 
 export interface BackendOptions {
   /** `<folder>/.s.PGSQL.<port>` */
@@ -46,16 +30,10 @@ export interface BackendOptions {
 }
 
 /** A backend that waits for its first query. Its socket is paused and has no listeners: take it over at once. */
-export interface Backend {
+export interface Backend extends ServerLogin {
   readonly socket: Socket
   /** Bytes that came after ReadyForQuery. */
   readonly leftover: Buffer
-  readonly pid: number
-  readonly secret: Buffer
-  /** What the server reported, by name. */
-  readonly parameters: Map<string, string>
-  /** Whole NoticeResponse messages of the login. */
-  readonly notices: Buffer
 }
 
 /** Connects and logs in. @throws AllwriteError as the module's comment says */
@@ -77,8 +55,7 @@ export const connectBackend = async (options: BackendOptions): Promise<Backend> 
         ['default_transaction_read_only', 'on'],
       ]),
     )
-    await authenticate(socket, reader, options.credentials)
-    const ready = await readUntilReady(reader)
+    const ready = await loginAtServer(socket, reader, options.credentials)
     options.signal?.throwIfAborted()
     return { socket, leftover: reader.release(), ...ready }
   } catch (error) {
@@ -92,72 +69,3 @@ export const connectBackend = async (options: BackendOptions): Promise<Backend> 
 
 const unreachable = (cause: unknown): AllwriteError =>
   new AllwriteError('unavailable', "this node's PostgreSQL server is not available", { cause })
-
-/** One message; an ErrorResponse is thrown. */
-const readMessage = async (reader: ByteReader): Promise<{ type: string; body: Buffer; head: Buffer }> => {
-  const head = await reader.read(5)
-  const length = head.readUInt32BE(1) - 4
-  if (length < 0 || length > messageBytesMax)
-    throw new AllwriteError('postgres', 'the local server sent a message of an impossible length')
-  const body = await reader.read(length)
-  const type = String.fromCharCode(head[0] ?? 0)
-  if (type === 'E') {
-    const { message, sqlState, detail, hint } = parseErrorFields(body)
-    throw new AllwriteError('postgres', message, {
-      sqlState,
-      ...(detail === undefined ? {} : { detail }),
-      ...(hint === undefined ? {} : { hint }),
-    })
-  }
-  return { type, body, head }
-}
-
-const authenticate = async (socket: Socket, reader: ByteReader, credentials: ScramCredentials): Promise<void> => {
-  let client: ScramClientState | undefined
-  let serverSignature: Buffer | undefined
-  let proven = false
-  for (;;) {
-    const { type, body } = await readMessage(reader)
-    if (type === 'N') continue
-    const code = type === 'R' && body.length >= 4 ? body.readInt32BE(0) : -1
-    const data = body.subarray(4)
-    if (code === AuthCode.sasl && parseSaslMechanisms(data).includes(scramMechanism)) {
-      const first = scramClientFirst(randomBytes(nonceBytes))
-      client = first.state
-      socket.write(saslInitialResponse(scramMechanism, first.message))
-    } else if (code === AuthCode.saslContinue && client) {
-      const final = scramClientFinal(client, data, credentials)
-      serverSignature = final.serverSignature
-      socket.write(saslResponse(final.message))
-    } else if (code === AuthCode.saslFinal && serverSignature) {
-      scramClientVerify(serverSignature, data)
-      proven = true
-    } else if (code === AuthCode.ok && proven) return
-    else
-      throw new AllwriteError('configuration', 'the local server does not ask for SCRAM-SHA-256 authentication', {
-        hint: 'Its pg_hba.conf must name scram-sha-256 for local connections.',
-      })
-  }
-}
-
-const readUntilReady = async (reader: ByteReader): Promise<Omit<Backend, 'socket' | 'leftover'>> => {
-  const parameters = new Map<string, string>()
-  const notices: Buffer[] = []
-  let noticeBytes = 0
-  let pid = 0
-  let secret: Buffer = Buffer.alloc(0)
-  for (;;) {
-    const { type, body, head } = await readMessage(reader)
-    if (type === 'S') parameters.set(...parseParameterStatus(body))
-    else if (type === 'K' && body.length >= 8) {
-      pid = body.readInt32BE(0)
-      secret = Buffer.from(body.subarray(4))
-    } else if (type === 'N') {
-      noticeBytes += head.length + body.length
-      if (noticeBytes <= noticeBytesMax) notices.push(head, body)
-    } else if (type === 'Z') {
-      assert(pid !== 0, 'a backend names its process before it is ready')
-      return { pid, secret, parameters, notices: Buffer.concat(notices) }
-    } else throw new AllwriteError('postgres', `the local server sent an unexpected message during login`)
-  }
-}

@@ -13,7 +13,7 @@ import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
 import { noEndpoints, noTickets, rawLogin } from './login-testing.ts'
 import { createThrottle } from './throttle.ts'
-import { alpnName, openTlsSource } from './tls.ts'
+import { alpnName, openTlsSource } from '../../login/tls.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'allwrite-certificates-'))
 const at = (name: string): string => join(folder, name)

@@ -15,6 +15,7 @@
  */
 import { AllwriteError, assert } from '../../core/errors.ts'
 import { position } from '../../core/ids.ts'
+import { parameterStatus } from '../../wire/pgwire/login-messages.ts'
 import { functionCall, readyForQuery, Status, type TextEncoding } from '../../wire/pgwire/messages.ts'
 import { BlockTurn } from './block-turn.ts'
 import { BruteForce } from './abort.ts'
@@ -59,6 +60,7 @@ export class Core implements Participant {
   readonly input: ClientInput
   readonly channel: Channel
   readonly backendPid: number
+  readonly pooled: string | undefined
   readonly wish: ReadOnlyWish
   readonly names = new Names()
   state: TransactionState = 'idle'
@@ -96,6 +98,7 @@ export class Core implements Participant {
   constructor(options: SessionOptions, start: CoreStart) {
     this.options = options
     this.backendPid = start.backendPid
+    this.pooled = start.pooled
     this.wish = new ReadOnlyWish(start.readOnlyWish, start.reader)
     this.input = start.input
     this.out = start.out
@@ -293,6 +296,11 @@ export class Core implements Participant {
     this.out.flush()
   }
 
+  /** Tells a pool that what runs next may change its session: see `tellPool`. */
+  tell(what: string): void {
+    if (this.pooled !== undefined) this.out.pushFact(parameterStatus('allwrite.session', what))
+  }
+
   /** The wish's ParameterStatus, if the client does not know it. */
   report(): void {
     const report = this.wish.report()
@@ -416,6 +424,7 @@ export interface CoreStart {
   readonly readOnlyWish: boolean
   readonly reader: boolean
   readonly consistencyUnknown: boolean
+  readonly pooled: string | undefined
   readonly input: ClientInput
   readonly out: ClientOutput
   readonly openChannel: (core: Core) => Channel

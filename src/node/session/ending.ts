@@ -11,6 +11,7 @@
 import { AllwriteError, assert } from '../../core/errors.ts'
 import type { Position } from '../../core/ids.ts'
 import { fieldsOfError, type ErrorFields } from '../../wire/pgwire/errors.ts'
+import { parameterStatus } from '../../wire/pgwire/login-messages.ts'
 import { Status } from '../../wire/pgwire/messages.ts'
 import { errorFrame, outcomeUnknownError, unseenError } from './answers.ts'
 import { BackendLost, hiddenCycle, type Answer } from './channel.ts'
@@ -49,6 +50,7 @@ interface Ahead {
   readonly nonce: string
   readonly late: Position
   readonly answer: Promise<Answer>
+  readonly count: Promise<Answer> | undefined
 }
 
 /** The answers of the capture call, and of what was asked for before it: unseen writes, the session's state, constraints. */
@@ -57,6 +59,7 @@ type Checks = readonly [
   unseen?: Answer | undefined,
   state?: Answer | undefined,
   constraints?: Answer | undefined,
+  count?: Answer | undefined,
 ]
 
 export class Ending {
@@ -73,6 +76,8 @@ export class Ending {
   #commitText = 'COMMIT'
   /** The session's state just before the submission, of a transaction that changed the schema (`session_state()`). */
   #state: Answer['value']
+  /** What `count_transaction()` answered: a pool is told once it is committed. */
+  #count: Answer['value']
   #ended: Promise<boolean> | undefined
   /** What the server said to the COMMIT, if that failed. */
   #refusal: Answer | undefined
@@ -144,9 +149,10 @@ export class Ending {
       this.#ahead = undefined
       nonce = ahead?.nonce ?? gate.captureNonce()
       if (ahead) this.#late = ahead.late
-      const checks: Checks = ahead ? [await ahead.answer] : await this.#sendChecks(nonce)
-      const [capture, unseen, state] = checks
+      const checks: Checks = ahead ? await answersOf(ahead) : await this.#sendChecks(nonce)
+      const [capture, unseen, state, , count] = checks
       this.#state = state?.value
+      this.#count = count?.value
       const failed = checks.findLast((answer) => answer?.error)
       if (failed?.error && failed.errorFrame)
         return await this.#fail({ kind: 'error', frame: failed.errorFrame, fields: failed.error })
@@ -188,10 +194,12 @@ export class Ending {
     if (core.work.unseen || this.#mayDefer || gate.committing() > gate.applied()) return
     const nonce = gate.captureNonce()
     const late = gate.applied()
+    const count = this.#callCount()
     const answer = this.#callCapture(nonce)
-    // A statement that fails takes the call with it, and nobody asks for its answer.
+    // A statement that fails takes the calls with it, and nobody asks for their answers.
+    count?.catch(() => undefined)
     answer.catch(() => undefined)
-    this.#ahead = { nonce, late, answer }
+    this.#ahead = { nonce, late, answer, count }
   }
 
   /** After a unit's attempt: what was sent ahead and not used is forgotten; after a conflict the next ones are careful. */
@@ -212,9 +220,16 @@ export class Ending {
     const { ddl, sessionState } = core.work
     const state = ddl && !sessionState ? core.call(functions.sessionState, []) : undefined
     this.#late = gate.applied()
+    const count = this.#callCount()
     const capture = this.#callCapture(nonce)
     core.channel.uncork()
-    return Promise.all([capture, unseen, state, constraints])
+    return Promise.all([capture, unseen, state, constraints, count])
+  }
+
+  /** A pool's transactions are counted in a row of their own, so that any node can tell what became of them (ADR 29). */
+  #callCount(): Promise<Answer> | undefined {
+    const core = this.#core
+    return core.pooled ? core.call(core.options.functions.countTransaction, [core.pooled]) : undefined
   }
 
   /** A check may wait for the end of the transaction; the catalog does not tell of temporary tables. */
@@ -344,6 +359,7 @@ export class Ending {
     this.#ended = undefined
     await core.brute.cancelsOver(outcome.kind === 'aborted' ? outcome.conflict : undefined)
     if (outcome.kind === 'committed') {
+      if (typeof this.#count === 'string') core.out.pushFact(parameterStatus('allwrite.transactions', this.#count))
       core.wish.ended(true)
       core.follow('ended')
       if (!here) core.stateLost = core.brute.killedFor !== undefined || (await this.#lostState(work))
@@ -369,6 +385,11 @@ export class Ending {
     const { value } = await core.call(core.options.functions.sessionState, [])
     return value !== this.#state
   }
+}
+
+const answersOf = async ({ answer, count }: Ahead): Promise<Checks> => {
+  const [capture, counted] = await Promise.all([answer, count])
+  return [capture, undefined, undefined, undefined, counted]
 }
 
 /** As PostgreSQL writes it: both halves in hexadecimal. */

@@ -28,7 +28,7 @@ import type { ClassifiedStatement } from './statement/contract.ts'
 import { createStatementClassifier, loadParser, nothingHarmless } from './statement/index.ts'
 
 /**
- * What the backend does with one request: `capture`, the text of a Query, or of the extended protocol `parse NAME TEXT`, `bind NAME`,
+ * What the backend does with one request: `capture`, `count`, the text of a Query, or of the extended protocol `parse NAME TEXT`, `bind NAME`,
  * `execute`, `close NAME`, `sync`; undefined: as usual.
  */
 export type Script = (request: string, backend: FakeBackend) => Buffer | 'silence' | 'die' | undefined
@@ -44,8 +44,11 @@ const functions = {
   journalDatabase: 0,
   sessionState: 8,
   turnTables: 9,
+  countTransaction: 10,
 }
 const captures: ReadonlySet<number> = new Set([functions.capture, functions.captureLocking])
+const calledBy = (oid: number): string =>
+  captures.has(oid) ? 'capture' : oid === functions.countTransaction ? 'count' : 'call'
 
 export class FakeBackend {
   readonly requests: string[] = []
@@ -60,7 +63,7 @@ export class FakeBackend {
     const scanner = new FrameScanner(frontendRules, (type, buffer, start, end) => {
       const frame = buffer.subarray(start, end)
       if (type === 0x51) this.#request(readQuery(frame).toString())
-      else if (type === 0x46) this.#request(captures.has(frame.readInt32BE(5)) ? 'capture' : 'call')
+      else if (type === 0x46) this.#request(calledBy(frame.readInt32BE(5)))
       else this.#extended(String.fromCharCode(type), frame)
     })
     socket.on('data', (chunk: Buffer) => scanner.push(chunk))
@@ -123,8 +126,8 @@ export class FakeBackend {
     if (request.startsWith('close ')) return closeComplete
     if (request === 'execute') return commandComplete('DONE')
 
-    if (request === 'capture') {
-      const value = Buffer.from('740')
+    if (request === 'capture' || request === 'count') {
+      const value = Buffer.from(request === 'capture' ? '740' : '3')
       const body = Buffer.alloc(9)
       body.write('V', 'latin1')
       body.writeUInt32BE(8 + value.length, 1)
@@ -169,6 +172,7 @@ const harmlessToRepeat = (statement: ClassifiedStatement): ClassifiedStatement =
 /** A session between a bare client and a scripted backend. */
 export async function fakeSession(
   options: Pick<SessionOptions, 'gate'> & Partial<SessionOptions>,
+  pooled?: string,
 ): Promise<FakeSession> {
   await loadParser()
   const classifier = createStatementClassifier({ harmless: nothingHarmless, cacheBytesMax: 1e5 })
@@ -190,6 +194,7 @@ export async function fakeSession(
       database: 'd',
       parameters: new Map(),
       readOnlyWish: false,
+      pooled,
     },
     {
       classify: (text, facts) => ({ statements: classifier.classify(text, facts).statements.map(harmlessToRepeat) }),

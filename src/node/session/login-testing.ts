@@ -11,8 +11,8 @@ import { parseErrorFields } from '../../wire/pgwire/errors.ts'
 import { AuthCode, saslInitialResponse, saslResponse, startupMessage } from '../../wire/pgwire/login-messages.ts'
 import { scramClientFinal, scramClientFirst } from '../../wire/pgwire/scram-client.ts'
 import { scramMechanism } from '../../wire/pgwire/scram.ts'
-import { createByteReader } from './byte-reader.ts'
-import type { ByteReader } from './byte-reader.ts'
+import { createByteReader } from '../../login/byte-reader.ts'
+import type { ByteReader } from '../../login/byte-reader.ts'
 import type { IssueTicket } from './tickets.ts'
 
 export interface RawMessage {

@@ -12,7 +12,7 @@ import { nodeId } from '../../core/ids.ts'
 import { initDatabase, locateBinaries, runtimeDir, startPostgres } from '../../postgres/index.ts'
 import type { PostgresServer } from '../../postgres/index.ts'
 import { cancelRequest, sslRequest } from '../../wire/pgwire/login-messages.ts'
-import { createByteReader } from './byte-reader.ts'
+import { createByteReader } from '../../login/byte-reader.ts'
 import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
 import type { ListenerOptions } from './listener.ts'
@@ -20,7 +20,7 @@ import { defaultRules } from '../../wire/hba/rules.ts'
 import { createThrottle } from './throttle.ts'
 import { noEndpoints, noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
 import type { LookupRole, SessionStart } from './login.ts'
-import { openTlsSource } from './tls.ts'
+import { openTlsSource } from '../../login/tls.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'allwrite-login-'))
 chmodSync(folder, 0o711)

@@ -28,24 +28,24 @@ import {
   readyForQueryIdle,
 } from '../../wire/pgwire/login-messages.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
-import { authenticate } from './authenticate.ts'
-import type { LookupRole, RoleRecord } from './authenticate.ts'
+import { authenticate } from '../../login/authenticate.ts'
+import type { LookupRole, RoleRecord } from '../../login/authenticate.ts'
 import { connectBackend } from './backend.ts'
 import type { Backend, BackendOptions } from './backend.ts'
-import { ClosedError } from './byte-reader.ts'
+import { ClosedError } from '../../login/byte-reader.ts'
 import { passCancel } from './cancel.ts'
 import type { CancelRegistry } from './cancel.ts'
-import { closeChannel, openChannel, readOpening } from './login-channel.ts'
-import type { Channel } from './login-channel.ts'
+import { closeChannel, openChannel, readOpening } from '../../login/login-channel.ts'
+import type { Channel } from '../../login/login-channel.ts'
 import type { NodeGate } from './contract.ts'
 import type { Stay } from '../pinned.ts'
 import { startSettings } from './start-settings.ts'
 import { ticketSetting } from './tickets.ts'
 import type { IssueTicket } from './tickets.ts'
 import type { Throttle } from './throttle.ts'
-import type { TlsSource } from './tls.ts'
+import type { TlsSource } from '../../login/tls.ts'
 
-export type { LookupRole, RoleRecord } from './authenticate.ts'
+export type { LookupRole, RoleRecord } from '../../login/authenticate.ts'
 
 /** A refused client, for the log: never holds a secret. */
 export interface Refusal {
@@ -107,6 +107,8 @@ export interface SessionStart {
   readonly parameters: Map<string, string>
   /** The client's own `default_transaction_read_only`; the backend's is always on (the guard). */
   readonly readOnlyWish: boolean
+  /** Set if the client is a pool: see {@link startSettings}. */
+  readonly pooled: string | undefined
   /** It came by a reader endpoint. */
   readonly reader: boolean
   /** It came by a pinned endpoint. */
@@ -208,7 +210,7 @@ const startSession = async (
     await checkDatabase(startup.database, context)
     const { binding } = channel
     const reader = binding?.kind === 'reader'
-    const { settings, readOnlyWish: asked } = startSettings(startup)
+    const { settings, readOnlyWish: asked, pooled } = startSettings(startup)
     const readOnlyWish = reader || asked
     const stay = binding?.kind === 'pinned' ? await context.enterPinned(binding) : undefined
     if (stay) accepted.once('close', () => stay.leave())
@@ -247,6 +249,7 @@ const startSession = async (
       database: startup.database,
       parameters,
       readOnlyWish,
+      pooled,
       reader,
       stay,
       protocolMinor: minor,

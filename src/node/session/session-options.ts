@@ -23,6 +23,8 @@ export interface Handover {
   readonly parameters: ReadonlyMap<string, string>
   /** What the client asked `default_transaction_read_only` to be at login. */
   readonly readOnlyWish: boolean
+  /** The client is a pool; its transactions are counted under this name, if it is not empty. @default undefined */
+  readonly pooled?: string | undefined
   /** `allwrite.consistency` may have come with the role, the database or the connection. @default false */
   readonly consistencyUnknown?: boolean
 }
@@ -45,6 +47,8 @@ export interface SessionFunctions {
   readonly truncateRestarted: number
   /** `allwrite.journal_statement(secret text, statement text, context text)`. */
   readonly journalStatement: number
+  /** `allwrite.count_transaction(id text) → text`: counts the open transaction if it has written: how many those are; else NULL. */
+  readonly countTransaction: number
   /** `allwrite.journal_concurrently(secret text, id text, request text) → text`: not NULL, why nothing is to be done. */
   readonly journalConcurrently: number
   /** `allwrite.journal_database(secret text, id text, request text) → text`: as above. */

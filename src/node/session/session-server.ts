@@ -50,6 +50,7 @@ export async function sessionServer(): Promise<SessionServer> {
     truncateRestarted: await oid('allwrite.truncate_restarted'),
     currentSetting: Number((await ask("SELECT 'current_setting(text,boolean)'::regprocedure::oid"))[0]?.[0]),
     journalStatement: await oid('allwrite.journal_statement'),
+    countTransaction: 0,
     journalConcurrently: 0,
     journalDatabase: 0,
   }

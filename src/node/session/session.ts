@@ -75,6 +75,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     readOnlyWish: start.readOnlyWish,
     reader: options.restriction?.kind === 'reader',
     consistencyUnknown: start.consistencyUnknown ?? false,
+    pooled: start.pooled,
     input,
     out,
     openChannel,

@@ -52,6 +52,7 @@ test('the wish to be read-only is remembered, never passed on; the last one coun
       ['timezone', 'UTC'],
     ],
     readOnlyWish: true,
+    pooled: undefined,
   })
   assert.equal(ask({}).readOnlyWish, false)
   refuses({ settings: [['default_transaction_read_only', 'perhaps']] }, '22023')
@@ -88,4 +89,11 @@ test('booleans are read as PostgreSQL reads them', () => {
   for (const text of ['1', 'on', 'ON', 't', 'true', 'y', 'yes']) assert.equal(booleanOf(text), true, text)
   for (const text of ['0', 'off', 'of', 'f', 'false', 'n', 'no']) assert.equal(booleanOf(text), false, text)
   for (const text of ['', 'o', '2', 'truer', ' on']) assert.equal(booleanOf(text), undefined, text)
+})
+
+test('a pool says that it is one, under a name that the server never hears; the name is its secret, of one form', () => {
+  const pooled = ask({ settings: [['allwrite.connection', '0123456789abcdef0123456789abcdef']] })
+  assert.deepEqual(pooled, { settings: [], readOnlyWish: false, pooled: '0123456789abcdef0123456789abcdef' })
+  assert.equal(ask({ settings: [['allwrite.connection', '']] }).pooled, '')
+  refuses({ settings: [['allwrite.connection', "x'"]] }, '22023')
 })

@@ -13,7 +13,15 @@ export interface StartSettings {
   readonly settings: readonly (readonly [name: string, value: string])[]
   /** What the client asked `default_transaction_read_only` to be; off if it did not. */
   readonly readOnlyWish: boolean
+  /**
+   * The client is a pool: it is told what its sessions' states may depend on, and its transactions are counted under this name, if it is
+   * not empty (ADR 28, 29).
+   */
+  readonly pooled: string | undefined
 }
+
+/** How a pool says that it is one. No setting of the server: a session's code can neither read nor change it. */
+const pooledName = 'allwrite.connection'
 
 const readOnlyName = 'default_transaction_read_only'
 
@@ -35,16 +43,26 @@ export const startSettings = (startup: StartupMessage): StartSettings => {
   refuseReplication(startup.replication)
   const settings: (readonly [string, string])[] = []
   let readOnlyWish = false
+  let pooled: string | undefined
   // PostgreSQL applies the options first, then the packet's other parameters; the last one wins.
   for (const [name, value] of [...parseOptions(startup.options), ...startup.settings]) {
     const known = checkedName(name)
-    if (known === readOnlyName) readOnlyWish = parseBoolean(known, value)
+    if (known === pooledName) pooled = checkedConnection(value)
+    else if (known === readOnlyName) readOnlyWish = parseBoolean(known, value)
     else {
       refuseUnsafe(known, value)
       settings.push([known, value])
     }
   }
-  return { settings, readOnlyWish }
+  return { settings, readOnlyWish, pooled }
+}
+
+const checkedConnection = (value: string): string => {
+  if (/^(?:[0-9a-f]{32})?$/.test(value)) return value
+  throw new AllwriteError('protocol', `invalid value for parameter "${pooledName}": "${value}"`, {
+    sqlState: '22023',
+    hint: 'It is 32 hexadecimal digits, or nothing.',
+  })
 }
 
 /** PostgreSQL's names of settings don't depend on case (ASCII). */

@@ -92,6 +92,7 @@ export const mayRetry = (statement: ClassifiedStatement | undefined): boolean =>
 /** Notes what a statement is about to change; `undefined` = unknown code (a prepared statement or cursor made by SQL). */
 export function note(core: Core, statement: ClassifiedStatement | undefined): void {
   const { work } = core
+  tellPool(core, statement)
   if (statement === undefined) {
     work.unseen = true
     work.mayLock = true
@@ -142,6 +143,46 @@ export function note(core: Core, statement: ClassifiedStatement | undefined): vo
   }
 }
 
+/**
+ * A pool gives the session's connection to others between transactions: it hears what may last longer than one. What is proven harmless
+ * has no such effect, nor have writes that run no unknown code.
+ */
+function tellPool(core: Core, statement: ClassifiedStatement | undefined): void {
+  if (core.pooled === undefined) return
+  switch (statement?.kind) {
+    case 'setting':
+      if (statement.scope === 'session' && statement.action !== 'show') core.tell(`setting ${statement.name}`)
+      return
+    case 'guard_setting':
+      if (statement.action !== 'show' && !statement.local) core.tell(`setting ${statement.name}`)
+      return
+    case 'write':
+      if (statement.prepare || statement.deallocate || statement.execute) core.tell('prepare')
+      else if (statement.opaque || statement.holdCursor || statement.createsTemp) core.tell('code')
+      return
+    case 'local':
+      core.tell(statement.discard === undefined ? 'code' : `discard ${statement.discard}`)
+      return
+    case undefined:
+    case 'copy_in':
+    case 'journaled':
+    case 'concurrently':
+      core.tell('code')
+      return
+    case 'harmless':
+    case 'begin':
+    case 'commit':
+    case 'rollback':
+    case 'savepoint':
+    case 'release':
+    case 'rollback_to':
+    case 'empty':
+    case 'invalid':
+    case 'refused':
+    default:
+  }
+}
+
 function noteWrite(core: Core, statement: Extract<ClassifiedStatement, { kind: 'write' }>): void {
   const { work } = core
   if (statement.ddl) {
@@ -168,6 +209,7 @@ function noteCode(core: Core, statement: WriteStatement | HarmlessStatement): vo
   const again = isCurrent ? [] : options.classify(statement.text, facts).statements
   for (const judged of [statement, ...again]) {
     if (judged.kind === 'harmless') continue
+    if (judged !== statement && (judged.kind !== 'write' || judged.opaque)) core.tell('code')
     work.unseen ||= judged.kind !== 'write' || judged.opaque
     work.mayLock ||= judged.kind !== 'write' || judged.mayLock
   }

@@ -98,7 +98,7 @@ BEGIN
      AND n.nspname IN ('pg_catalog', 'allwrite') AND c.relkind = 'r'
      AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
      AND c.relname NOT IN ('pg_statistic', 'pg_statistic_ext_data', 'pg_description')
-     AND CASE n.nspname WHEN 'allwrite' THEN c.relname NOT IN ('ddl', 'sequence', 'range', 'notification', 'concurrent', 'database_command')
+     AND CASE n.nspname WHEN 'allwrite' THEN c.relname NOT IN ('ddl', 'sequence', 'range', 'notification', 'concurrent', 'database_command', 'connection')
               ELSE c.relname LIKE 'pg_largeobject%' OR NOT statements AND c.relisshared OR NOT ddl END
    ORDER BY c.relname LIMIT 1;
   IF found_name IS NOT NULL THEN RETURN found_name; END IF;

@@ -69,7 +69,7 @@ BEGIN
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
        AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
-       AND (n.nspname <> 'allwrite' OR c.relname IN ('sequence', 'heartbeat', 'notification', 'pinned'))
+       AND (n.nspname <> 'allwrite' OR c.relname IN ('sequence', 'heartbeat', 'notification', 'pinned', 'connection'))
        AND NOT EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = subscription AND r.srrelid = c.oid);
   END IF;
 END $$;

@@ -9,7 +9,7 @@ import { readFile, stat } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { TLSSocket, createSecureContext } from 'node:tls'
 import type { SecureContext } from 'node:tls'
-import { AllwriteError, assert } from '../../core/errors.ts'
+import { AllwriteError, assert } from '../core/errors.ts'
 import { ClosedError } from './byte-reader.ts'
 
 /** The ALPN name that PostgreSQL registered; direct TLS must ask for it (ALPACA attacks). */

@@ -5,14 +5,14 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { AllwriteError } from '../../core/errors.ts'
+import { AllwriteError } from '../core/errors.ts'
 import {
   authenticationOk,
   authenticationSasl,
   authenticationSaslContinue,
   authenticationSaslFinal,
   parseSaslInitialResponse,
-} from '../../wire/pgwire/login-messages.ts'
+} from '../wire/pgwire/login-messages.ts'
 import {
   mockVerifier,
   nonceBytes,
@@ -22,8 +22,8 @@ import {
   scramPlusMechanism,
   scramServerFinal,
   scramServerFirst,
-} from '../../wire/pgwire/scram.ts'
-import type { ScramKeys } from '../../wire/pgwire/scram.ts'
+} from '../wire/pgwire/scram.ts'
+import type { ScramKeys } from '../wire/pgwire/scram.ts'
 import type { Channel } from './login-channel.ts'
 
 /** What pg_authid says of a role. */

@@ -1,0 +1,95 @@
+/**
+ * What idle clients cost a pool: `node bench/pool-idle.mjs [--clients 10000] [--connections 50]`.
+ *
+ * Starts a pool process in front of a scripted node (no PostgreSQL), lets the clients log in, each run a transaction, and be idle; prints
+ * the pool's resident memory before and after as one line of JSON. Needs as many file descriptors in each process as there are clients.
+ */
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { createByteReader } from '../dist/login/byte-reader.js'
+import { loginAtServer } from '../dist/login/server-login.js'
+import { fakeCluster, password } from '../dist/proxy/pool/fake-node.js'
+import { startupMessage } from '../dist/wire/pgwire/login-messages.js'
+import { query } from '../dist/wire/pgwire/messages.js'
+import { keysOfPassword } from '../dist/wire/pgwire/scram-client.js'
+
+const { values } = parseArgs({
+  options: { clients: { type: 'string', default: '10000' }, connections: { type: 'string', default: '50' } },
+})
+const clientCount = Number(values.clients)
+const connections = Number(values.connections)
+
+const memoryOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024
+
+const fakes = await fakeCluster(1)
+const folder = mkdtempSync(join(tmpdir(), 'pool-idle-'))
+const config = join(folder, 'pool.json')
+const settings = { nodeConnectionsMax: connections, MaxIdleConnectionsPercent: 100 }
+const steward = { user: 'steward', password, database: 'postgres' }
+const nodes = [{ node: 1, host: '127.0.0.1', port: fakes.node(1).port }]
+writeFileSync(config, JSON.stringify({ host: '127.0.0.1', port: 0, nodes, steward, settings }), { mode: 0o600 })
+const main = fileURLToPath(new URL('../dist/main/pool.js', import.meta.url))
+const pool = spawn(process.execPath, [main, config], { stdio: ['ignore', 'pipe', 'inherit'] })
+const [line] = await once(pool.stdout, 'data')
+const { port } = JSON.parse(line)
+const before = memoryOf(pool.pid)
+
+// The fakes' verifier: its salt is known, so hashing the password once is enough.
+const keys = keysOfPassword(password, Buffer.alloc(16, 1), 4096)
+const sockets = []
+const open = async () => {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  const reader = createByteReader(socket)
+  socket.write(
+    startupMessage([
+      ['user', 'app'],
+      ['database', 'postgres'],
+    ]),
+  )
+  await loginAtServer(socket, reader, { kind: 'keys', ...keys })
+  reader.release()
+  sockets.push(socket)
+}
+const started = performance.now()
+for (let done = 0; done < clientCount; done += 100) {
+  await Promise.all(Array.from({ length: Math.min(100, clientCount - done) }, open))
+}
+const loggedIn = performance.now()
+let answered = 0
+const nonce = randomBytes(4).toString('hex')
+for (let at = 0; at < sockets.length; at += 200) {
+  await Promise.all(
+    sockets.slice(at, at + 200).map(async (socket, index) => {
+      socket.resume()
+      socket.write(query(`SELECT ${nonce}${at + index}`))
+      const [answer] = await once(socket, 'data')
+      if (answer.includes(`${nonce}${at + index}`)) answered++
+    }),
+  )
+}
+await new Promise((resolve) => setTimeout(resolve, 3_000))
+const after = memoryOf(pool.pid)
+process.stdout.write(
+  `${JSON.stringify({
+    clients: sockets.length,
+    answered,
+    connectionsAtNode: fakes.node(1).sessions.size - 1,
+    residentBeforeMiB: Math.round(before),
+    residentIdleMiB: Math.round(after),
+    kibPerClient: Number((((after - before) * 1024) / sockets.length).toFixed(1)),
+    loginsPerSecond: Math.round((sockets.length / (loggedIn - started)) * 1000),
+  })}\n`,
+)
+for (const socket of sockets) socket.destroy()
+pool.kill('SIGTERM')
+await once(pool, 'exit')
+fakes.node(1).kill()
+rmSync(folder, { recursive: true })
+process.exit(answered === sockets.length ? 0 : 1)

@@ -1,0 +1,399 @@
+/**
+ * Nodes of a scripted cluster for the pool's tests: they speak the protocol, login included, and know as much of transactions, settings
+ * and counted connections as a pool looks at. `INSERT x` writes x; `SELECT x` answers x; other texts are answered by their first word.
+ *
+ * @module
+ */
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { authenticate } from '../../login/authenticate.ts'
+import { closeChannel, openChannel, readOpening } from '../../login/login-channel.ts'
+import { errorResponse } from '../../wire/pgwire/errors.ts'
+import { FrameScanner, frontendRules } from '../../wire/pgwire/frames.ts'
+import { backendKeyData, parameterStatus } from '../../wire/pgwire/login-messages.ts'
+import {
+  bindComplete,
+  closeComplete,
+  commandComplete,
+  dataRowOfText,
+  noData,
+  parseComplete,
+  readBind,
+  readParse,
+  readQuery,
+  readTarget,
+  readyForQuery,
+} from '../../wire/pgwire/messages.ts'
+import { verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
+import type { EndpointRoutes } from '../contract.ts'
+import { fixedRoutes } from './fixed-routes.ts'
+
+export const password = 'secret'
+const verifier = verifierOfPassword(password, Buffer.alloc(16, 1), 4096)
+
+/** What all nodes hold. */
+export class FakeCluster {
+  /** Committed writes, in order. */
+  readonly ledger: string[] = []
+  readonly connections = new Map<string, number>()
+  readonly closed = new Set<string>()
+}
+
+/** Told of each statement before it runs; 'die': the node is killed then; 'die after': when it has run, before it answers. */
+export type Script = (text: string, session: FakeSession) => 'die' | 'die after' | Buffer | undefined
+
+export class FakeNode {
+  readonly number: number
+  readonly cluster: FakeCluster
+  readonly sessions = new Set<FakeSession>()
+  /** Texts that were run, of all sessions but those of the pool itself. */
+  readonly texts: string[] = []
+  script: Script = () => undefined
+  #server = this.#newServer()
+  readonly #sockets = new Set<Socket>()
+  #serial = 0
+  /** 0 before it listens. */
+  port = 0
+
+  constructor(number: number, cluster: FakeCluster) {
+    this.number = number
+    this.cluster = cluster
+  }
+
+  async listen(): Promise<void> {
+    this.#server.listen(this.port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.port = (this.#server.address() as AddressInfo).port
+  }
+
+  /** After `kill`, at the same port. */
+  async restart(): Promise<void> {
+    this.#server = this.#newServer()
+    await this.listen()
+  }
+
+  #newServer(): Server {
+    return createServer((socket) => void this.#serve(socket))
+  }
+
+  /** As kill -9 of the agent: nothing more is said, nobody is let in. */
+  kill(): void {
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    this.#sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => this.#sockets.delete(socket))
+    const channel = openChannel(socket)
+    try {
+      const opening = await readOpening(channel, undefined)
+      if (opening.kind !== 'startup') {
+        closeChannel(channel)
+        return
+      }
+      await authenticate(channel, opening.user, {
+        role: { verifier, canLogin: true, expired: false, connectionLimit: -1, superuser: true, memberOf: [] },
+        wrongCertificate: false,
+        mockSecret: Buffer.alloc(32),
+      })
+      const parameters = new Map(opening.settings)
+      const session = new FakeSession(this, socket, parameters, ++this.#serial)
+      this.sessions.add(session)
+      socket.on('close', () => this.sessions.delete(session))
+      const scanner = new FrameScanner(frontendRules, (type, buffer, start, end) =>
+        session.take(String.fromCharCode(type), buffer.subarray(start, end)),
+      )
+      const leftover = channel.reader.release()
+      socket.on('data', (chunk: Buffer) => scanner.push(chunk))
+      if (leftover.length > 0) scanner.push(leftover)
+      socket.resume()
+    } catch {
+      socket.destroy()
+    }
+  }
+}
+
+export class FakeSession {
+  readonly node: FakeNode
+  readonly parameters: ReadonlyMap<string, string>
+  readonly settings = new Map<string, string>()
+  readonly statements = new Map<string, string>()
+  /** What the state query answers besides settings. */
+  readonly pins = new Set<string>()
+  status: 'I' | 'T' | 'E' = 'I'
+  /** Of the one column that every result has. */
+  description = describe('v')
+  readonly #socket: Socket
+  readonly #id: string
+  readonly #touches: boolean
+  #writes: string[] = []
+  #bound = ''
+  #skips = false
+
+  constructor(node: FakeNode, socket: Socket, parameters: ReadonlyMap<string, string>, serial: number) {
+    this.node = node
+    this.parameters = parameters
+    this.#socket = socket
+    this.#id = parameters.get('allwrite.connection') ?? ''
+    this.#touches = parameters.has('allwrite.connection')
+    this.send(
+      parameterStatus('server_version', '18.4'),
+      parameterStatus('application_name', parameters.get('application_name') ?? ''),
+      backendKeyData(serial, Buffer.alloc(4, serial)),
+      readyForQuery(status('I')),
+    )
+  }
+
+  send(...frames: readonly Buffer[]): void {
+    this.#socket.write(Buffer.concat(frames))
+  }
+
+  take(type: string, frame: Buffer): void {
+    if (this.#socket.destroyed) return
+    if (type === 'Q') this.#query(readQuery(frame).toString())
+    else if (type === 'S') {
+      this.#skips = false
+      this.#settle()
+    } else if (!this.#skips) this.#extended(type, frame)
+  }
+
+  #query(text: string): void {
+    this.statements.delete('')
+    const answer = this.#run(text)
+    if (answer === undefined) return
+    this.send(answer)
+    this.#settle()
+  }
+
+  /** ReadyForQuery; outside a block what was written is committed before. */
+  #settle(): void {
+    if (this.status === 'I') this.#commit()
+    this.send(readyForQuery(status(this.status)))
+  }
+
+  #commit(): void {
+    const writes = this.#writes
+    this.#writes = []
+    if (writes.length === 0) return
+    const { cluster } = this.node
+    const count = cluster.connections.get(this.#id)
+    if (this.#id !== '' && (count === undefined || cluster.closed.has(this.#id)))
+      throw new Error('a connection that was given up commits')
+    if (count !== undefined) {
+      cluster.connections.set(this.#id, count + 1)
+      this.send(parameterStatus('allwrite.transactions', String(count + 1)))
+    }
+    cluster.ledger.push(...writes)
+  }
+
+  #extended(type: string, frame: Buffer): void {
+    if (type === 'P') {
+      const { name, sql } = readParse(frame)
+      if (name !== '' && this.statements.has(name))
+        return this.#fail('42P05', `prepared statement "${name}" already exists`)
+      this.statements.set(name, sql.toString())
+      this.send(parseComplete)
+    } else if (type === 'B') {
+      const text = this.statements.get(readBind(frame).statement)
+      if (text === undefined) return this.#fail('26000', 'prepared statement does not exist')
+      this.#bound = text
+      this.send(bindComplete)
+    } else if (type === 'C') {
+      const { kind, name } = readTarget(frame)
+      if (kind === 'S') this.statements.delete(name)
+      this.send(closeComplete)
+    } else if (type === 'D') {
+      const { kind, name } = readTarget(frame)
+      const text = kind === 'P' ? this.#bound : (this.statements.get(name) ?? '')
+      const columns = /^(?:SELECT|SHOW)/i.test(text) ? this.description : noData
+      this.send(...(kind === 'S' ? [noParameters, columns] : [columns]))
+    } else if (type === 'E') {
+      const answer = this.#run(this.#bound)
+      if (answer) this.send(withoutDescription(answer))
+    }
+    return undefined
+  }
+
+  #fail(sqlState: string, message: string): void {
+    this.#skips = true
+    this.send(this.#error(sqlState, message))
+  }
+
+  #error(sqlState: string, message: string): Buffer {
+    if (this.status === 'T') this.status = 'E'
+    this.#writes = []
+    return errorResponse({ severity: 'ERROR', sqlState, message })
+  }
+
+  /** Undefined: the node is dead. */
+  #run(text: string): Buffer | undefined {
+    const { node } = this
+    if (this.#touches) node.texts.push(text)
+    const scripted = this.#touches ? node.script(text, this) : undefined
+    if (scripted === 'die') {
+      node.kill()
+      return undefined
+    }
+    if (Buffer.isBuffer(scripted)) return scripted
+    const answer = this.#answer(text)
+    if (scripted === 'die after') {
+      if (this.status === 'I') this.#commit()
+      node.kill()
+      return undefined
+    }
+    return answer
+  }
+
+  #answer(text: string): Buffer {
+    const [first = '', second = ''] = text.replace(/;\s*$/, '').split(/\s+/)
+    const word = first.toUpperCase()
+    if (this.status === 'E' && word !== 'ROLLBACK' && word !== 'COMMIT')
+      return this.#error('25P02', 'current transaction is aborted')
+    const opened = /allwrite\.open_connection\('(\w+)'\)/.exec(text)?.[1]
+    if (opened !== undefined) {
+      this.node.cluster.connections.set(opened, 0)
+      return row('', 'SELECT 1')
+    }
+    const closed = /allwrite\.close_connection\('(\w+)'\)/.exec(text)?.[1]
+    if (closed !== undefined) {
+      const count = this.node.cluster.connections.get(closed)
+      this.node.cluster.closed.add(closed)
+      return row(String(count), 'SELECT 1')
+    }
+    if (text.includes('pg_authid')) return rowOf([verifier, 'true', 'false', '-1', 'true'], 'SELECT 1')
+    if (text.startsWith("SELECT 's'")) return this.#stateRows()
+    if (text.includes('1 / 0')) return this.#error('22012', 'division by zero')
+    switch (word) {
+      case 'BEGIN':
+        this.status = 'T'
+        return commandComplete('BEGIN')
+      case 'COMMIT': {
+        const failed = this.status === 'E'
+        this.status = 'I'
+        if (!failed) this.#commit()
+        return commandComplete(failed ? 'ROLLBACK' : 'COMMIT')
+      }
+      case 'ROLLBACK':
+        this.status = 'I'
+        this.#writes = []
+        return commandComplete('ROLLBACK')
+      case 'INSERT':
+        this.#writes.push(second)
+        return commandComplete('INSERT 0 1')
+      case 'SET': {
+        const [, name = '', value = ''] = /^SET "?([\w.]+)"? (?:TO|=) '?([^']*)'?$/i.exec(text) ?? []
+        this.settings.set(name, value)
+        return this.#touched(`setting ${name}`, commandComplete('SET'))
+      }
+      case 'RESET':
+        this.settings.delete(second.replaceAll('"', ''))
+        return this.#touched(`setting ${second}`, commandComplete('RESET'))
+      case 'SHOW':
+        return row(this.settings.get(second) ?? '', 'SHOW')
+      case 'PIN':
+        this.pins.add(text.slice(4))
+        return this.#touched('code', commandComplete('PIN'))
+      case 'DISCARD':
+        if (second === 'ALL') {
+          this.settings.clear()
+          this.statements.clear()
+          this.pins.clear()
+        }
+        return this.#touched(`discard ${second.toLowerCase()}`, commandComplete(`DISCARD ${second}`))
+      case 'SELECT':
+        return row(second, 'SELECT 1')
+      default:
+        return commandComplete(word)
+    }
+  }
+
+  #touched(what: string, answer: Buffer): Buffer {
+    return this.#touches ? Buffer.concat([parameterStatus('allwrite.session', what), answer]) : answer
+  }
+
+  #stateRows(): Buffer {
+    const rows = [...this.settings].map(([name, value]) => dataRow(['s', name, value]))
+    for (const pin of this.pins) rows.push(dataRow(['p', pin, null]))
+    return Buffer.concat([...rows, dataRow(['role', 'none', 'app']), commandComplete(`SELECT ${rows.length + 1}`)])
+  }
+}
+
+const status = (letter: string): number => letter.charCodeAt(0)
+const row = (value: string, tag: string): Buffer =>
+  Buffer.concat([describe('v'), dataRowOfText(value), commandComplete(tag)])
+
+/** A RowDescription of one column of text. */
+export function describe(name: string): Buffer {
+  const column = Buffer.from(`\0\x01${name}\0`, 'latin1')
+  const rest = Buffer.alloc(18)
+  rest.writeUInt32BE(25, 6)
+  rest.writeInt16BE(-1, 10)
+  rest.writeInt32BE(-1, 12)
+  const head = Buffer.alloc(5)
+  head.write('T', 'latin1')
+  head.writeUInt32BE(4 + column.length + rest.length, 1)
+  return Buffer.concat([head, column, rest])
+}
+
+const noParameters = Buffer.from('t\0\0\0\x06\0\0', 'latin1')
+
+/** Execute answers without it. */
+const withoutDescription = (answer: Buffer): Buffer =>
+  answer[0] === 0x54 ? answer.subarray(1 + answer.readUInt32BE(1)) : answer
+
+const rowOf = (columns: readonly (string | null)[], tag: string): Buffer =>
+  Buffer.concat([dataRow(columns), commandComplete(tag)])
+
+function dataRow(columns: readonly (string | null)[]): Buffer {
+  const parts: Buffer[] = []
+  for (const column of columns) {
+    const bytes = Buffer.from(column ?? '')
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(column === null ? -1 : bytes.length, 0)
+    parts.push(length, bytes)
+  }
+  const body = Buffer.concat(parts)
+  const head = Buffer.alloc(7)
+  head.write('D', 'latin1')
+  head.writeUInt32BE(body.length + 6, 1)
+  head.writeUInt16BE(columns.length, 5)
+  return Buffer.concat([head, body])
+}
+
+/** Nodes 1 … `count` of one cluster, and routes to them: node 1 comes first while it lives. */
+export async function fakeCluster(count: number) {
+  const cluster = new FakeCluster()
+  const nodes = Array.from({ length: count }, (_, index) => new FakeNode(index + 1, cluster))
+  for (const node of nodes) await node.listen()
+  const fixed = fixedRoutes(nodes.map(({ number, port }) => ({ node: number, host: '127.0.0.1', port })))
+  const dead = new Set<number>()
+  const routes: EndpointRoutes = {
+    ...fixed,
+    pick: (avoid) => {
+      const next = nodes.find(({ number }) => !avoid.has(number) && !dead.has(number))
+      return next && fixed.find(next.number)
+    },
+    failed: ({ node: number }) => dead.add(number),
+  }
+  const restart = async (number: number): Promise<void> => {
+    await node(number).restart()
+    dead.delete(number)
+  }
+  const node = (number: number): FakeNode => {
+    const found = nodes[number - 1]
+    if (found === undefined) throw new Error(`there is no node ${number}`)
+    return found
+  }
+  return {
+    cluster,
+    node,
+    routes,
+    restart,
+    [Symbol.asyncDispose]: () => {
+      for (const one of nodes) one.kill()
+      return Promise.resolve()
+    },
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * A pool as a listener: logs clients in, and gives each a session.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { createServer, type Server, type Socket } from 'node:net'
+import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import { authenticate } from '../../login/authenticate.ts'
+import { ClosedError } from '../../login/byte-reader.ts'
+import { closeChannel, openChannel, readOpening, type Channel } from '../../login/login-channel.ts'
+import type { TlsSource } from '../../login/tls.ts'
+import type { ErrorFields } from '../../wire/pgwire/errors.ts'
+import { hmac } from '../../wire/pgwire/scram.ts'
+import type { ScramKeys } from '../../wire/pgwire/scram.ts'
+import {
+  backendKeyData,
+  negotiateProtocolVersion,
+  parameterStatus,
+  readyForQueryIdle,
+} from '../../wire/pgwire/login-messages.ts'
+import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import type { EndpointRoutes, Target } from '../contract.ts'
+import { cancelAt, Cancels } from './cancels.ts'
+import { Connections, NoNode, type Kind, type NodeCounts } from './connections.ts'
+import { loginAtNode } from './node-login.ts'
+import { ConnectionLost, ServerConnection } from './server-connection.ts'
+import type { SessionContext } from './session-context.ts'
+import { PooledSession } from './session.ts'
+import { checkedSettings, type PoolSettings } from './settings.ts'
+import { Steward } from './steward.ts'
+import { errorFrame } from './words.ts'
+
+export interface PoolOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly routes: EndpointRoutes
+  readonly settings?: Partial<PoolSettings>
+  /** How the pool itself logs in at nodes: a role that may read pg_authid. */
+  readonly steward: { readonly user: string; readonly password: string; readonly database: string }
+  readonly tls?: TlsSource
+  readonly clientsMax?: number
+  readonly log: { warn(fields: object, message: string): void }
+}
+
+/** One client, as the view of sessions shows it. */
+export interface ClientInfo {
+  readonly user: string
+  readonly database: string
+  readonly address: string
+  readonly state: 'active' | 'idle' | 'idle in transaction'
+  /** The node of the connection that it has now; undefined: none. */
+  readonly node: number | undefined
+  /** Why it keeps its connection; empty: it does not. */
+  readonly pins: readonly string[]
+}
+
+export interface Pool extends AsyncDisposable {
+  readonly port: number
+  clients(): readonly ClientInfo[]
+  nodes(): readonly NodeCounts[]
+  /** Closes everything. */
+  close(): Promise<void>
+}
+
+/** PostgreSQL's authentication_timeout, ms. */
+const loginMsMax = 60_000
+const backlog = 1024
+const clientsMaxDefault = 20_000
+/** How long the cluster may take to tell what became of a connection's transactions, ms. */
+const outcomeMsMax = 10_000
+/** Ways in which clients have started that are remembered; beyond, those that nobody uses are forgotten. */
+const kindsMax = 1_000
+/** How often idle clients are looked for, ms. */
+const sweepMs = 1_000
+
+/** @throws AllwriteError configuration: settings, or an address that can't be listened on */
+export async function openPool(options: PoolOptions): Promise<Pool> {
+  const pool = new PoolListener(options)
+  await pool.listen()
+  return pool
+}
+
+class PoolListener implements Pool {
+  readonly #options: PoolOptions
+  readonly #settings: PoolSettings
+  readonly #server: Server
+  /** By database: connections are counted in their own. */
+  readonly #stewards = new Map<string, Steward>()
+  /** For what is the same in all. */
+  readonly #steward: Steward
+  readonly #connections: Connections
+  readonly #context: SessionContext
+  readonly #cancels = new Cancels()
+  readonly #kinds = new Map<string, Kind>()
+  /** What a client of a kind is told at its login. */
+  readonly #parameters = new Map<Kind, ReadonlyMap<string, string>>()
+  /** Of the roles that have logged in: to log in at nodes in their name. */
+  readonly #keys = new Map<string, ScramKeys>()
+  readonly #sessions = new Map<PooledSession, string>()
+  readonly #sockets = new Set<Socket>()
+  readonly #sweep: NodeJS.Timeout
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+    this.#settings = checkedSettings(options.settings ?? {})
+    this.#steward = this.#stewardOf(options.steward.database)
+    this.#connections = new Connections({
+      routes: options.routes,
+      settings: this.#settings,
+      open: (target, kind) => this.#connect(target, kind),
+    })
+    this.#context = {
+      connections: this.#connections,
+      settings: this.#settings,
+      outcome: ({ id }) => (id === undefined ? Promise.resolve(undefined) : this.#steward.outcome(id, outcomeMsMax)),
+      log: options.log,
+    }
+    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+      this.#serve(socket).catch((thrown: unknown) => {
+        socket.destroy()
+        throw thrown
+      })
+    })
+    this.#sweep = setInterval(() => this.#endIdle(), sweepMs)
+    this.#sweep.unref()
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (cause) =>
+        reject(
+          new AllwriteError('configuration', `could not listen on ${host}:${port}`, { detail: cause.message, cause }),
+        ),
+      )
+      this.#server.listen({ host, port, backlog }, resolve)
+    })
+    // accept() failing for want of file descriptors concerns the client that came, not the pool.
+    this.#server.removeAllListeners('error').on('error', () => undefined)
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address ? address.port : this.#options.port
+  }
+
+  clients(): readonly ClientInfo[] {
+    return [...this.#sessions].map(([session, address]) => ({
+      user: session.kind.user,
+      database: session.kind.database,
+      address,
+      state: session.unit ? 'active' : session.idle ? 'idle' : 'idle in transaction',
+      node: session.server?.target.node,
+      pins: [...session.state.pins],
+    }))
+  }
+
+  nodes(): readonly NodeCounts[] {
+    return this.#connections.counts
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweep)
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const sessions = [...this.#sessions.keys()]
+    for (const socket of this.#sockets) socket.destroy()
+    await Promise.all(sessions.map((session) => session.closed))
+    this.#connections.close()
+    for (const steward of this.#stewards.values()) steward.close()
+    await closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #endIdle(): void {
+    const { IdleClientTimeout } = this.#settings
+    if (IdleClientTimeout === 0) return
+    const before = performance.now() - IdleClientTimeout * 1000
+    for (const session of this.#sessions.keys())
+      if (session.unit === undefined && session.idleSince < before) session.terminate(idleError())
+  }
+
+  async #serve(accepted: Socket): Promise<void> {
+    this.#sockets.add(accepted)
+    accepted.once('close', () => this.#sockets.delete(accepted))
+    const channel = openChannel(accepted)
+    const timer = setTimeout(() => accepted.destroy(), loginMsMax)
+    try {
+      const opening = await readOpening(channel, this.#options.tls)
+      if (opening.kind === 'cancel') await this.#cancels.cancel(opening.pid, opening.secret)
+      if (opening.kind === 'startup') await this.#login(channel, opening)
+      else closeChannel(channel)
+    } catch (thrown) {
+      if (thrown instanceof InvariantError) throw thrown
+      if (thrown instanceof ClosedError) closeChannel(channel)
+      else if (thrown instanceof NoNode) closeChannel(channel, thrown.refusal)
+      else closeChannel(channel, errorFrame(AllwriteError.from(thrown), 'FATAL'))
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #login(channel: Channel, startup: StartupMessage): Promise<void> {
+    if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(startup.minor, startup.unknownOptions))
+    if (this.#sessions.size >= (this.#options.clientsMax ?? clientsMaxDefault))
+      throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
+    const role = await this.#steward.lookupRole(startup.user)
+    const keys = await authenticate(channel, startup.user, {
+      role,
+      wrongCertificate: false,
+      // Salts of roles that don't exist: the same for all proxies of a cluster.
+      mockSecret: hmac(Buffer.from(this.#options.steward.password), 'mock'),
+    })
+    this.#keys.set(startup.user, keys)
+    const kind = this.#kindOf(startup)
+    const parameters = this.#parameters.get(kind) ?? (await this.#firstOf(kind, channel))
+    this.#begin(channel, startup.minor, kind, parameters)
+  }
+
+  /** The first of its kind waits for a connection: what it is told comes from there. */
+  async #firstOf(kind: Kind, channel: Channel): Promise<ReadonlyMap<string, string>> {
+    const connection = await this.#connections.borrow({
+      kind,
+      home: undefined,
+      last: undefined,
+      signal: channel.reader.gone,
+    })
+    const parameters = new Map(connection.reported)
+    this.#parameters.set(kind, parameters)
+    this.#connections.release(connection)
+    return parameters
+  }
+
+  #begin(channel: Channel, minor: number, kind: Kind, parameters: ReadonlyMap<string, string>): void {
+    const { socket } = channel
+    const key = this.#cancels.open(minor, async () => {
+      if (session.server?.busy) await cancelAt(session.server)
+    })
+    socket.write(
+      Buffer.concat([
+        ...[...parameters].map(([name, value]) => parameterStatus(name, value)),
+        backendKeyData(key.pid, key.secret),
+        readyForQueryIdle(),
+      ]),
+    )
+    const session = new PooledSession({
+      client: socket,
+      leftover: channel.reader.release(),
+      kind,
+      parameters,
+      context: this.#context,
+    })
+    this.#sessions.set(session, `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`)
+    void session.closed.then(() => {
+      this.#sessions.delete(session)
+      this.#cancels.close(key)
+    })
+  }
+
+  #stewardOf(database: string): Steward {
+    const { routes, steward } = this.#options
+    let found = this.#stewards.get(database)
+    if (found === undefined) this.#stewards.set(database, (found = new Steward({ routes, ...steward, database })))
+    return found
+  }
+
+  /** One object for all clients that start alike. */
+  #kindOf(startup: StartupMessage): Kind {
+    const { user, database, options, replication } = startup
+    if (replication !== undefined && replication !== 'false')
+      throw new AllwriteError('unsupported', 'replication connections are not supported by the pool')
+    const parameters = [...startup.settings]
+      .filter(([name]) => !ownParameters.has(name))
+      .sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))
+    if (options !== '') parameters.push(['options', options])
+    const key = JSON.stringify([user, database, parameters])
+    let kind = this.#kinds.get(key)
+    if (kind === undefined) {
+      this.#kinds.set(key, (kind = { user, database, parameters }))
+      if (this.#kinds.size > kindsMax) this.#forgetKinds()
+    }
+    return kind
+  }
+
+  /** Those that no client has at the moment. */
+  #forgetKinds(): void {
+    const used = new Set([...this.#sessions.keys()].map(({ kind }) => kind))
+    for (const [key, kind] of this.#kinds) {
+      if (used.has(kind)) continue
+      this.#kinds.delete(key)
+      this.#parameters.delete(kind)
+      this.#connections.closeFree(kind)
+    }
+  }
+
+  async #connect(target: Target, kind: Kind): Promise<ServerConnection> {
+    const keys = this.#keys.get(kind.user)
+    if (keys === undefined) throw new AllwriteError('internal', 'a connection is opened for a role that has logged in')
+    const id = this.#settings.replay ? randomBytes(16).toString('hex') : undefined
+    const parameters = [
+      ['user', kind.user],
+      ['database', kind.database],
+      ...kind.parameters,
+      ['allwrite.connection', id ?? ''],
+    ] as const
+    const login = await loginAtNode(target, parameters, { kind: 'keys', ...keys })
+    const connection: ServerConnection = new ServerConnection({
+      ...login,
+      target,
+      id,
+      database: kind.database,
+      onClosed: () => this.#connections.closed(connection),
+    })
+    const closeCounting = this.#options.routes.opened(target)
+    connection.onceClosed(() => {
+      closeCounting()
+      if (id !== undefined) this.#stewardOf(kind.database).forget(id)
+    })
+    try {
+      for (const sql of this.#firstStatements(id)) {
+        const { error } = await connection.ask(sql)
+        if (error) throw firstStatementError(error)
+      }
+      return connection
+    } catch (thrown) {
+      connection.destroy()
+      if (thrown instanceof ConnectionLost)
+        throw new AllwriteError('unavailable', 'the connection was lost at once', { cause: thrown })
+      throw thrown
+    }
+  }
+
+  #firstStatements(id: string | undefined): string[] {
+    const { InitQuery } = this.#settings
+    const statements = id === undefined ? [] : [`SELECT allwrite.open_connection('${id}')`]
+    return InitQuery === '' ? statements : [...statements, InitQuery]
+  }
+}
+
+/** What only the pool may tell a node. */
+const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection'])
+
+/** A conflict, or a node that is about to go: another try may do. */
+const firstStatementError = ({ sqlState, message }: ErrorFields): AllwriteError =>
+  new AllwriteError(/^(?:40|57P0)/.test(sqlState) ? 'unavailable' : 'postgres', message, { sqlState })
+
+const idleError = (): AllwriteError =>
+  new AllwriteError('unavailable', 'terminating connection due to idle client timeout', { sqlState: '57P05' })

@@ -1,0 +1,123 @@
+/**
+ * What is needed to run a transaction again so that its client does not notice: what it sent, and a digest of what it got.
+ *
+ * @module
+ */
+import { createHash, type Hash } from 'node:crypto'
+import type { ClientFrame } from './client-input.ts'
+
+/** Of what a client sent in one transaction, so much is kept, bytes. A larger one is not replayed. */
+export const recordedBytesMax = 1024 * 1024
+/** Answers up to this are kept as they are and hashed only if the transaction goes on, bytes. */
+const keptBytesMax = 16 * 1024
+
+/** What a client was told in answer to one unit, up to now. Reports, notices and notifications don't count. */
+export class Delivered {
+  bytes = 0
+  #kept: Buffer[] = []
+  #keptBytes = 0
+  #hash: Hash | undefined
+
+  add(buffer: Buffer, start: number, end: number): void {
+    const slice = buffer.subarray(start, end)
+    this.bytes += slice.length
+    this.#kept.push(slice)
+    this.#keptBytes += slice.length
+    if (this.#keptBytes > keptBytesMax) this.settle()
+  }
+
+  /** Lets go of the bytes. */
+  settle(): void {
+    this.#hash ??= createHash('sha256')
+    for (const slice of this.#kept) this.#hash.update(slice)
+    this.#kept = []
+    this.#keptBytes = 0
+  }
+
+  /** Of all that was added. */
+  digest(): string {
+    this.settle()
+    return (this.#hash ?? createHash('sha256')).copy().digest('hex')
+  }
+}
+
+/** A Query, a function call, or an extended batch up to its Sync. */
+export interface Unit {
+  readonly frames: ClientFrame[]
+  readonly delivered: Delivered
+}
+
+export const newUnit = (): Unit => ({ frames: [], delivered: new Delivered() })
+
+/** The units of one transaction, the one under way being the last. */
+export class Recording {
+  units: Unit[] = []
+  /** It became too large. */
+  lost = false
+  #bytes = 0
+
+  begin(): Unit {
+    const unit = newUnit()
+    this.units.push(unit)
+    return unit
+  }
+
+  add(unit: Unit, frame: ClientFrame): void {
+    if (this.lost) return
+    this.#bytes += frame.bytes.length
+    if (this.#bytes <= recordedBytesMax) {
+      unit.frames.push(frame)
+      return
+    }
+    this.lost = true
+    for (const one of this.units) one.frames.length = 0
+  }
+
+  clear(): void {
+    this.units = []
+    this.#bytes = 0
+    this.lost = false
+  }
+}
+
+/**
+ * Compares what a unit is answered now with what it was answered the first time. One that was answered completely must be
+ * answered by the same bytes; of one that was under way, what the client has had must come again, and the rest is new.
+ */
+export class Comparison {
+  /** The client has not had all of the unit's answer. */
+  readonly open: boolean
+  /** The ReadyForQuery that came before the comparison was over. */
+  ready: number | undefined
+  readonly #expected: Delivered
+  readonly #seen = new Delivered()
+  #more = false
+
+  constructor(expected: Delivered, open: boolean) {
+    this.#expected = expected
+    this.open = open
+  }
+
+  /** All that was delivered has come again. */
+  get complete(): boolean {
+    return this.#seen.bytes === this.#expected.bytes
+  }
+
+  /** It has: and was the same, with nothing behind it. */
+  get equal(): boolean {
+    return this.complete && !this.#more && this.#seen.digest() === this.#expected.digest()
+  }
+
+  /** It can't become equal any more. */
+  get failed(): boolean {
+    return (this.ready !== undefined || this.complete) && !this.equal
+  }
+
+  /** Takes what belongs to the part that was delivered; returns where the rest begins. */
+  take(buffer: Buffer, start: number, end: number): number {
+    const taken = Math.min(end - start, this.#expected.bytes - this.#seen.bytes)
+    if (taken > 0) this.#seen.add(buffer, start, start + taken)
+    if (!this.open && start + taken < end) this.#more = true
+    return start + taken
+  }
+}

@@ -1,0 +1,495 @@
+/**
+ * A client of the pool: it stays, its connections come and go with its transactions.
+ *
+ * Contract
+ * 1. Units (a Query, a function call, an extended batch) run one at a time, in order; what follows waits unread, bounded.
+ * 2. A connection is borrowed at a unit's begin, and given back at the ReadyForQuery that says that no transaction is open; unless the
+ *    session is pinned to it, for a reason that is told.
+ * 3. Before a unit runs, the connection has the session's settings, and nothing of another session's.
+ * 4. A connection that is lost outside a transaction is replaced unseen. Else failover.ts decides: the client is never told a
+ *    commit that is none, and nothing is committed twice.
+ *
+ * Failure cases: no connection in time → 53300, the session goes on; no node, or state that can't be carried over → FATAL.
+ *
+ * @module
+ */
+import type { Socket } from 'node:net'
+import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import { Part, typeByte } from '../../wire/pgwire/frames.ts'
+import { readyForQuery, readParameter, Status } from '../../wire/pgwire/messages.ts'
+import { ClientInput, type ClientFrame } from './client-input.ts'
+import { ClientOutput } from './client-output.ts'
+import { NoNode, type Home, type Kind } from './connections.ts'
+import { differsError, lose, recover } from './failover.ts'
+import { errorFrame, parameterFrame, furnishError, stateLostError } from './words.ts'
+import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback } from './forward.ts'
+import { furnish } from './furnish.ts'
+import { Recording, type Comparison, type Unit } from './replay.ts'
+import { ConnectionLost, type Borrower, type ServerConnection } from './server-connection.ts'
+import {
+  discardAll,
+  freshState,
+  learn,
+  mentionsSetConfig,
+  readTexts,
+  stateQuery,
+  type SessionState,
+} from './session-state.ts'
+import { SessionEnd, type SessionContext } from './session-context.ts'
+
+const readyFrames = new Map<number, Buffer>([Status.idle, Status.open, Status.failed].map((s) => [s, readyForQuery(s)]))
+const readyFrame = (status: number): Buffer => readyFrames.get(status) ?? readyForQuery(status)
+
+/** How long a client may take to read its last words, ms. */
+const lingerMsMax = 2_000
+
+export class PooledSession implements Borrower {
+  readonly client: Socket
+  readonly kind: Kind
+  readonly context: SessionContext
+  readonly state: SessionState = freshState()
+  /** What the client was told last, by name. */
+  readonly told: Map<string, string>
+  readonly recording = new Recording()
+  readonly input: ClientInput
+  readonly output: ClientOutput
+  /** Resolves when the client's connection is closed. Never rejects. */
+  readonly closed: Promise<void>
+  server: ServerConnection | undefined
+  home: Home | undefined
+  /** ReadyForQuery's status as the client knows it. */
+  status: number = Status.idle
+  /** What runs now. */
+  unit: Unit | undefined
+  /** Prepared statements as they were when the transaction began, where it has changed them. */
+  statementsBefore: SessionState['statements'] | undefined
+  unnamedBefore: SessionState['unnamed']
+  /** A transaction that was lost while its client was silent: the next unit hears it. */
+  owed: AllwriteError | undefined
+  /** While a unit is run again: what it is compared with. */
+  comparison: Comparison | undefined
+  /** The client has half of a message. */
+  partOpen = false
+  /** Told by agents in this transaction: see {@link Borrower.touched}. */
+  readonly touches = new Set<string>()
+  /** performance.now() when it last had nothing to do. */
+  idleSince = performance.now()
+  #last: ServerConnection | undefined
+  #texts = new Set<string>()
+  #sawError = false
+  /** The connection's count when it was borrowed. */
+  countedBefore = 0
+  /** The type of the last message of the client that was sent on, and of the last that the client was sent. */
+  lastSent = 0
+  lastShown = 0
+  /** How often this transaction lost its connection. */
+  losses = 0
+  /** The transaction is over; its last ReadyForQuery waits for what follows from it. */
+  #ended = false
+  /** Frames up to the Sync are dropped: their unit was answered. */
+  #dropping = false
+  #wake: (() => void) | undefined
+  #woken = false
+  readonly #gone = new AbortController()
+  #terminated: AllwriteError | undefined
+
+  constructor(options: {
+    readonly client: Socket
+    readonly leftover: Buffer
+    readonly kind: Kind
+    readonly parameters: ReadonlyMap<string, string>
+    readonly context: SessionContext
+  }) {
+    this.client = options.client
+    this.kind = options.kind
+    this.context = options.context
+    this.told = new Map(options.parameters)
+    this.client.on('error', () => undefined)
+    this.client.on('close', () => {
+      this.#gone.abort()
+      this.wake()
+    })
+    this.output = new ClientOutput(this.client, (blocked) => this.server?.setPaused(blocked))
+    this.input = new ClientInput(this.client, options.leftover, () => this.wake())
+    this.closed = this.#run()
+  }
+
+  get pinned(): boolean {
+    return this.state.pins.size > 0
+  }
+
+  /** Waits for a request of its client, outside a transaction. */
+  get idle(): boolean {
+    return this.unit === undefined && this.status === Status.idle
+  }
+
+  /** Ends the session as soon as it is idle, or at once. */
+  terminate(error: AllwriteError): void {
+    this.#terminated = error
+    this.wake()
+  }
+
+  // --- what the connection says ---
+
+  visible(type: number, buffer: Buffer, start: number, end: number, part: number): void {
+    if (type === errorType) this.#sawError = true
+    this.lastShown = type
+    this.partOpen = (part & Part.last) === 0
+    this.emit(buffer, start, end)
+  }
+
+  fact(frame: Buffer): void {
+    if (frame[0] === parameterType) {
+      const [name, value] = readParameter(frame)
+      if (this.told.get(name) === value) return
+      this.told.set(name, value)
+    }
+    // In a repetition the client has had its notices.
+    else if (this.comparison && frame[0] === noticeType) return
+    this.output.push(frame)
+  }
+
+  touched(what: string): void {
+    this.touches.add(what)
+  }
+
+  discarded(tag: string): void {
+    this.statementsBefore ??= this.state.statements
+    if (tag === 'DISCARD ALL') discardAll(this.state)
+    else {
+      this.state.statements = new Map()
+      this.state.unnamed = undefined
+    }
+  }
+
+  ready(status: number): void {
+    const { server } = this
+    const frame = readyFrame(status)
+    if (this.comparison) {
+      this.emit(frame, 0, frame.length)
+      if (this.comparison) this.comparison.ready = status
+      return
+    }
+    if (status !== Status.idle) {
+      this.status = status
+      this.#emitFrame(frame)
+      this.unit?.delivered.settle()
+      this.unit = undefined
+    } else if (this.touches.size > 0 || server === undefined) this.#ended = true
+    else this.#over(server)
+  }
+
+  wake(): void {
+    this.#woken = true
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  // --- the client's requests ---
+
+  async #run(): Promise<void> {
+    let words: Buffer | undefined
+    try {
+      await this.#serve()
+      if (this.#terminated) words = errorFrame(this.#terminated, 'FATAL')
+    } catch (thrown) {
+      if (thrown instanceof InvariantError) throw thrown
+      if (thrown instanceof SessionEnd) words = thrown.words
+      else if (thrown instanceof NoNode) words = thrown.refusal
+      else words = errorFrame(AllwriteError.from(thrown), 'FATAL')
+      if (!(thrown instanceof SessionEnd || thrown instanceof NoNode || thrown instanceof AllwriteError))
+        this.context.log.warn({ error: String(thrown) }, 'session ended by an error')
+    }
+    this.#dropServer()
+    if (words && !this.partOpen) this.output.push(words)
+    this.output.flush()
+    this.client.end()
+    await this.#clientClosed()
+  }
+
+  async #serve(): Promise<void> {
+    for (;;) {
+      if (this.client.closed) return
+      if (this.#terminated && this.idle) return
+      try {
+        if (await this.#step()) return
+      } catch (thrown) {
+        // Seen again at the next turn, where it is dealt with.
+        if (!(thrown instanceof ConnectionLost) || this.server?.lost !== true) throw thrown
+      }
+    }
+  }
+
+  /** One thing at a time; true at the client's end. */
+  async #step(): Promise<boolean> {
+    const { server } = this
+    if (this.comparison?.failed) await lose(this, differsError())
+    else if (this.#ended) await this.#endTransaction()
+    else if (server?.lost) await recover(this)
+    else if (server && (server.blocked || (server.readyDue > 0 && !server.copyIn))) await this.sleep()
+    else {
+      const frame = this.input.take()
+      if (frame === undefined) {
+        if (this.input.exhausted) return true
+        this.idleSince = performance.now()
+        await this.sleep()
+      } else if (frame.type === frontend.terminate) return true
+      else await this.#handle(frame)
+    }
+    return false
+  }
+
+  /** Until something has happened; what is written goes out first. */
+  async sleep(): Promise<void> {
+    this.server?.flush()
+    this.output.flush()
+    if (!this.#woken) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    this.#woken = false
+  }
+
+  async #handle(frame: ClientFrame): Promise<void> {
+    if (this.#dropping) {
+      if (frame.type !== frontend.sync) return
+      this.#dropping = false
+      this.output.push(readyFrame(this.status))
+      return
+    }
+    if (isCopy(frame.type)) {
+      // Left over from a COPY that has failed: dropped, as PostgreSQL does.
+      if (this.server?.copyIn !== true || this.unit === undefined) return
+    } else if (this.unit === undefined) {
+      if (frame.type === frontend.flush) return
+      if (this.owed && !isRollback(frame)) {
+        this.answer(this.owed, this.status, frame.type)
+        this.owed = undefined
+        return
+      }
+      this.owed = undefined
+      if (this.server === undefined && !(await this.#borrowFor(frame))) return
+      this.#beginUnit()
+    }
+    if (this.unit && this.context.settings.replay) this.recording.add(this.unit, frame)
+    this.#note(frame)
+    await this.send(frame)
+  }
+
+  /** False: none could be had, and the client was told. */
+  async #borrowFor(frame: ClientFrame): Promise<boolean> {
+    try {
+      await this.borrow()
+      return true
+    } catch (thrown) {
+      if (!(thrown instanceof AllwriteError) || thrown.sqlState !== '53300') throw thrown
+      this.answer(thrown, Status.idle, frame.type)
+      return false
+    }
+  }
+
+  #beginUnit(): void {
+    if (this.status === Status.idle) {
+      this.unnamedBefore = this.state.unnamed
+      this.statementsBefore = undefined
+    }
+    this.unit = this.recording.begin()
+  }
+
+  /** What later questions depend on. */
+  #note({ type, bytes }: ClientFrame): void {
+    if (type === frontend.parse || type === frontend.close || type === frontend.query) {
+      if (this.context.settings.replay && changesStatements(type, bytes))
+        this.statementsBefore ??= new Map(this.state.statements)
+    }
+    if (type === frontend.query || type === frontend.parse) {
+      const text = bytes.toString('latin1', 5)
+      if (mentionsSetConfig(text)) this.#texts.add(text)
+    } else if (type === frontend.call) this.state.lostTrack = true
+  }
+
+  /** Sends one of the client's messages to the connection. @throws ConnectionLost */
+  async send(frame: ClientFrame): Promise<void> {
+    const server = this.server
+    if (server === undefined || server.lost) throw new ConnectionLost()
+    this.lastSent = frame.type
+    const forwarded = await forward(frame, this.state, server)
+    if (frame.type === frontend.copyDone || frame.type === frontend.copyFail) server.copyEnded()
+    if (forwarded !== 'sent') this.#emitFrame(forwarded.errorFrame)
+  }
+
+  /** Borrows a connection and gives it the session's state. @throws AllwriteError, NoNode */
+  async borrow(): Promise<void> {
+    const { connections } = this.context
+    for (;;) {
+      const request = { kind: this.kind, home: this.home, last: this.#last, signal: this.#gone.signal }
+      const server = connections.take(request) ?? (await connections.borrow(request))
+      if (this.client.closed) {
+        connections.release(server)
+        throw new SessionEnd(undefined)
+      }
+      server.borrower = this
+      try {
+        const moved = this.home !== undefined && this.home.node !== server.target.node
+        await furnish(server, this, this.state.settings, moved)
+      } catch (thrown) {
+        server.borrower = undefined
+        server.destroy()
+        if (thrown instanceof ConnectionLost) continue
+        throw thrown
+      }
+      for (const [name, value] of server.reported) this.fact(parameterFrame(name, value))
+      this.server = server
+      this.home = connections.homeAt(server)
+      this.countedBefore = server.counted
+      server.setPaused(this.output.blocked)
+      return
+    }
+  }
+
+  /** Bytes for the client: in a repetition only what it has not had. */
+  emit(buffer: Buffer, from: number, end: number): void {
+    const { comparison } = this
+    let start = from
+    if (comparison) {
+      start = comparison.take(buffer, start, end)
+      if (!comparison.open || !comparison.equal) return
+      this.comparison = undefined
+      if (start === end) return
+    }
+    this.unit?.delivered.add(buffer, start, end)
+    this.output.append(buffer, start, end)
+  }
+
+  #emitFrame(frame: Buffer): void {
+    this.emit(frame, 0, frame.length)
+  }
+
+  /** The transaction has ended, and nothing has to be asked. */
+  #over(server: ServerConnection): void {
+    this.#emitFrame(readyFrame(Status.idle))
+    this.status = Status.idle
+    this.closeTransaction()
+    if (!this.pinned) {
+      this.server = undefined
+      this.#last = server
+      this.context.connections.release(server)
+    }
+  }
+
+  /** What the transaction has left in the session is asked for before the client hears that it is over. */
+  async #endTransaction(): Promise<void> {
+    const { server, touches, state } = this
+    if (server === undefined) throw new ConnectionLost()
+    const code = touches.has('code') || touches.has('prepare')
+    for (const what of touches) {
+      const name = /^setting (.*)$/.exec(what)?.[1]
+      if (name?.includes('.')) state.customNames.add(name)
+    }
+    readTexts(state, this.#texts)
+    try {
+      const answer = await server.ask(stateQuery(state.customNames))
+      if (answer.error) throw furnishError(answer.error.message)
+      const readOnly = server.reported.get(readOnlyName)
+      learn(state, answer.rows, {
+        user: this.kind.user,
+        readOnly: touches.has(`setting ${readOnlyName}`) || state.settings.has(readOnlyName) ? readOnly : undefined,
+        filters: this.context.settings.SessionPinningFilters,
+        code,
+      })
+    } catch (thrown) {
+      // The client has not heard of the end: as if the transaction were still open.
+      if (thrown instanceof ConnectionLost) this.#ended = false
+      throw thrown
+    }
+    server.applied.clear()
+    for (const [name, value] of state.settings) server.applied.set(name, value)
+    this.#ended = false
+    this.#over(server)
+  }
+
+  /** A failed transaction in the place of one that was lost. @throws ConnectionLost, SessionEnd */
+  async openFailed(): Promise<void> {
+    const { server } = this
+    if (server === undefined) throw new ConnectionLost()
+    const [, failed] = await Promise.all([server.ask('BEGIN'), server.ask('SELECT 1 / 0')])
+    if (failed.status !== Status.failed) throw furnishError('a transaction could not be opened')
+    this.status = Status.failed
+    // Only a ROLLBACK can follow: there is nothing to be run again.
+    this.recording.lost = true
+  }
+
+  /** Forgets what belonged to the transaction. */
+  closeTransaction(): void {
+    const { server } = this
+    if (server) {
+      const wrote = server.counted !== this.countedBefore || !this.context.settings.replay
+      if (wrote || this.#sawError || this.touches.size > 0 || this.recording.units.length > 1)
+        server.sequencesUsed = true
+      this.countedBefore = server.counted
+    }
+    this.#sawError = false
+    this.touches.clear()
+    this.#texts.clear()
+    this.recording.clear()
+    this.statementsBefore = undefined
+    this.unit = undefined
+    this.comparison = undefined
+    this.losses = 0
+    this.#ended = false
+  }
+
+  /** A COMMIT whose answer was lost: the transaction is over, and these are its answers. */
+  committed(answers: readonly Buffer[]): void {
+    for (const answer of answers) this.output.push(answer)
+    this.status = Status.idle
+    const changed = this.touches.size > 0
+    this.closeTransaction()
+    if (changed)
+      throw new SessionEnd(errorFrame(stateLostError('the transaction that has changed it is committed'), 'FATAL'))
+  }
+
+  /**
+   * Answers a unit with an error of ours.
+   * @param status after it
+   * @param frame the type of its last message that was taken: behind it, up to the Sync, nothing is answered
+   * @throws SessionEnd: the client has half of a message, and nothing can be said
+   */
+  answer(error: AllwriteError, status: number, frame: number): void {
+    if (this.partOpen) throw new SessionEnd(undefined)
+    this.output.push(errorFrame(error, 'ERROR'))
+    this.status = status
+    this.unit = undefined
+    if (status === Status.idle) this.closeTransaction()
+    if (endsUnit(frame)) this.output.push(readyFrame(status))
+    else this.#dropping = true
+  }
+
+  #dropServer(): void {
+    const { server } = this
+    this.server = undefined
+    if (!server) return
+    server.borrower = undefined
+    server.destroy()
+  }
+
+  #clientClosed(): Promise<void> {
+    if (this.client.closed) return Promise.resolve()
+    const timer = setTimeout(() => this.client.destroy(), lingerMsMax)
+    // What the client still sends is read and dropped, so that its end is seen.
+    this.client.resume()
+    return new Promise((resolve) => {
+      this.client.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+}
+
+const errorType = typeByte('E')
+const noticeType = typeByte('N')
+const parameterType = typeByte('S')
+const readOnlyName = 'default_transaction_read_only'

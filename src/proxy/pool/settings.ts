@@ -1,0 +1,73 @@
+/**
+ * The pool's settings, by the names and defaults of RDS Proxy ("ConnectionPoolConfiguration" and IdleClientTimeout in its API
+ * reference), so that who comes from there finds what is known.
+ *
+ * @module
+ */
+import { AllwriteError } from '../../core/errors.ts'
+
+export interface PoolSettings {
+  /** Connections to one node at most, percent of {@link nodeConnectionsMax}. */
+  readonly MaxConnectionsPercent: number
+  /** Of these, how many may stay open unused, percent of {@link nodeConnectionsMax}. */
+  readonly MaxIdleConnectionsPercent: number
+  /** How long a client waits for a connection, seconds. */
+  readonly ConnectionBorrowTimeout: number
+  /** A client that asks nothing for so long is disconnected, seconds; 0: never. */
+  readonly IdleClientTimeout: number
+  /** `EXCLUDE_VARIABLE_SETS`: a setting that can't be followed does not pin its session. */
+  readonly SessionPinningFilters: readonly string[]
+  /** Run on every new connection, before any client uses it; empty: none. */
+  readonly InitQuery: string
+  /** What 100 percent are: a node's limit of sessions. */
+  readonly nodeConnectionsMax: number
+  /**
+   * Transactions outlive the death of their node where that is safe. Costs one row change for every transaction that writes (ADR 29);
+   * without it a transaction that was under way then ends with 40001, a COMMIT without an answer with 08007.
+   */
+  readonly replay: boolean
+}
+
+export const defaultSettings: PoolSettings = {
+  MaxConnectionsPercent: 100,
+  MaxIdleConnectionsPercent: 50,
+  ConnectionBorrowTimeout: 120,
+  IdleClientTimeout: 1800,
+  SessionPinningFilters: [],
+  InitQuery: '',
+  nodeConnectionsMax: 100,
+  replay: true,
+}
+
+/** The one filter that RDS Proxy knows. */
+export const excludeVariableSets = 'EXCLUDE_VARIABLE_SETS'
+
+/** Bounds as RDS Proxy has them. @throws AllwriteError configuration */
+export function checkedSettings(wanted: Partial<PoolSettings>): PoolSettings {
+  const settings = { ...defaultSettings, ...wanted }
+  const within = (name: keyof PoolSettings, min: number, max: number): void => {
+    const value = settings[name]
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < min || value > max)
+      throw new AllwriteError('configuration', `${name} must be a number between ${min} and ${max}`)
+  }
+  within('MaxConnectionsPercent', 1, 100)
+  within('MaxIdleConnectionsPercent', 0, settings.MaxConnectionsPercent)
+  within('ConnectionBorrowTimeout', 0, 300)
+  within('IdleClientTimeout', 0, 28_800)
+  within('nodeConnectionsMax', 1, 100_000)
+  for (const filter of settings.SessionPinningFilters) {
+    if (filter !== excludeVariableSets)
+      throw new AllwriteError('configuration', `unknown session pinning filter "${filter}"`, {
+        hint: `The only one is ${excludeVariableSets}.`,
+      })
+  }
+  return settings
+}
+
+/** Connections that may be open to one node. */
+export const connectionsMax = (settings: PoolSettings): number =>
+  Math.max(1, Math.floor((settings.nodeConnectionsMax * settings.MaxConnectionsPercent) / 100))
+
+/** Connections that may be open to one node and unused. */
+export const idleConnectionsMax = (settings: PoolSettings): number =>
+  Math.floor((settings.nodeConnectionsMax * settings.MaxIdleConnectionsPercent) / 100)

@@ -1,0 +1,168 @@
+/**
+ * The pool's own questions to the cluster, on a connection of its own to any node: who may log in, and what became of the
+ * transactions of a connection that was lost.
+ *
+ * @module
+ */
+import { AllwriteError } from '../../core/errors.ts'
+import type { RoleRecord } from '../../login/authenticate.ts'
+import type { EndpointRoutes } from '../contract.ts'
+import { loginAtNode } from './node-login.ts'
+import type { HiddenAnswer } from './answers.ts'
+import { ConnectionLost, ServerConnection } from './server-connection.ts'
+
+/** How long a question may take before another node is asked, ms; then the node is passed over for this question. */
+const answerMsMax = 2_000
+/** Rows of connections that are over are removed together, after so long, ms: well behind the last question for them. */
+const forgetMs = 30_000
+/** Between two tries while no node can be asked, ms. */
+const retryMs = 50
+
+export interface StewardOptions {
+  readonly routes: EndpointRoutes
+  readonly database: string
+  /** A role that may read pg_authid. */
+  readonly user: string
+  readonly password: string
+}
+
+export class Steward {
+  readonly #options: StewardOptions
+  #connection: Promise<ServerConnection> | undefined
+  #closed = false
+  readonly #forgotten: string[] = []
+  #forgetting: NodeJS.Timeout | undefined
+
+  constructor(options: StewardOptions) {
+    this.#options = options
+  }
+
+  /** @throws AllwriteError unavailable */
+  async lookupRole(name: string): Promise<RoleRecord | undefined> {
+    const literal = `'${name.replaceAll("'", "''")}'`
+    const { rows } = await this.#ask(
+      `SELECT rolpassword, rolcanlogin::text, coalesce(rolvaliduntil < clock_timestamp(), false)::text, rolconnlimit::text, rolsuper::text
+         FROM pg_catalog.pg_authid WHERE rolname = ${literal}`,
+      10_000,
+    )
+    const [row] = rows
+    if (row === undefined) return undefined
+    const [verifier = null, canLogin, expired, limit, superuser] = row
+    return {
+      verifier,
+      canLogin: canLogin === 'true',
+      expired: expired !== 'false',
+      connectionLimit: Number(limit),
+      superuser: superuser === 'true',
+      memberOf: [],
+    }
+  }
+
+  /**
+   * How many transactions of a connection are committed and have written; none can be from now on. Undefined: not to be told within
+   * `withinMs`.
+   * @param lost the node that the connection was to: asked last
+   */
+  async outcome(connectionId: string, withinMs: number): Promise<number | undefined> {
+    try {
+      const { rows } = await this.#ask(`SELECT allwrite.close_connection('${connectionId}')::text`, withinMs)
+      const count = rows[0]?.[0]
+      return count == null ? undefined : Number(count)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Nobody will ask for a connection's outcome any more. */
+  forget(connectionId: string): void {
+    this.#forgotten.push(connectionId)
+    this.#forgetting ??= setTimeout(() => void this.#forget(), forgetMs).unref()
+  }
+
+  async #forget(): Promise<void> {
+    this.#forgetting = undefined
+    const ids = this.#forgotten.splice(0)
+    // What is not removed is some bytes that nobody misses.
+    await this.#ask(`SELECT allwrite.forget_connections('{${ids.join(',')}}')`, answerMsMax).catch(() => undefined)
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#forgetting)
+    this.#drop()
+  }
+
+  /** Asks one node after the other. @throws AllwriteError unavailable */
+  async #ask(sql: string, withinMs: number): Promise<HiddenAnswer> {
+    const giveUp = performance.now() + withinMs
+    let last: unknown
+    while (!this.#closed && performance.now() < giveUp) {
+      const current = (this.#connection ??= this.#open())
+      try {
+        const connection = await current
+        if (connection.lost) throw new ConnectionLost()
+        const answer = await within(connection.ask(sql), answerMsMax)
+        if (answer.error === undefined) return answer
+        last = answer.error.message
+        // A conflict, or a node that is behind: as good as any time later.
+        if (answer.error.sqlState !== '40001') break
+      } catch (thrown) {
+        last = thrown
+        // Another question may have opened a new one already.
+        if (this.#connection === current) this.#drop()
+        await new Promise((resolve) => setTimeout(resolve, retryMs))
+      }
+    }
+    throw new AllwriteError('unavailable', 'no node could be asked', { cause: last })
+  }
+
+  async #open(): Promise<ServerConnection> {
+    const { routes, user, database, password } = this.#options
+    const target = routes.pick(new Set())
+    if (target === undefined) throw new AllwriteError('unavailable', 'no node serves')
+    const parameters = [
+      ['user', user],
+      ['database', database],
+      ['application_name', 'allwrite pool'],
+    ] as const
+    try {
+      const login = await loginAtNode(target, parameters, { kind: 'password', password })
+      const connection: ServerConnection = new ServerConnection({
+        ...login,
+        target,
+        id: undefined,
+        database,
+        onClosed: () => undefined,
+      })
+      // Another node's connections must have been heard of, whatever this one has applied.
+      await connection.ask("SET allwrite.consistency TO 'cluster'")
+      if (this.#closed) connection.destroy()
+      return connection
+    } catch (thrown) {
+      routes.failed(target)
+      throw thrown
+    }
+  }
+
+  #drop(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.then(
+      (open) => open.destroy(),
+      () => undefined,
+    )
+  }
+}
+
+/** @throws ConnectionLost when it takes too long: the node may hang */
+async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new ConnectionLost()), ms)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
