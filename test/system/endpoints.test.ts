@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createInterface } from 'node:readline'
 import { Client } from 'pg'
-import { allwriteBin, needsCluster, startCluster } from '#testing/cluster.ts'
+import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
 import { allServing } from '#testing/healed.ts'
 import { freePorts } from '#testing/ports.ts'
 import { signal } from '#testing/processes.ts'
+import { startProxy } from '#testing/proxy.ts'
 import { missing } from '#testing/tools.ts'
 import { until } from '#testing/wait.ts'
 
@@ -263,32 +263,6 @@ test('in a pause clients wait, and none fails', { skip }, async () => {
   await client.end()
 })
 
-/** One more proxy, as a user would start it. */
-async function startProxy() {
-  const pinned = await freePorts(1)
-  const args = ['proxy', '--data', cluster.dir, '--pinned-port', String(pinned)]
-  const child = spawn(allwriteBin, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const lines = createInterface({ input: child.stdout })
-  await new Promise<void>((resolve, reject) => {
-    lines.once('line', () => resolve())
-    child.once('exit', (how) => reject(new Error(`the proxy ended (${how})`)))
-  })
-  const url = new URL(urls.proxy)
-  url.port = String(pinned)
-  return {
-    url: String(url),
-    [Symbol.asyncDispose]: async () => {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.removeAllListeners('exit').once('exit', () => undefined)
-      child.kill('SIGTERM')
-      await Promise.race([
-        ended,
-        until('the proxy has ended', () => child.exitCode !== null || child.signalCode !== null),
-      ])
-    },
-  }
-}
-
 /** Writes through a pinned endpoint until one is acknowledged; where it was. */
 const writeThrough = (url: string, id: number): Promise<string> =>
   until('the pinned endpoint writes', async () => {
@@ -302,7 +276,7 @@ const writeThrough = (url: string, id: number): Promise<string> =>
   })
 
 test('two proxies agree on the pinned writer, and on the next one when it is killed', { skip }, async (context) => {
-  await using second = await startProxy()
+  await using second = await startProxy(cluster, 'pinned')
   const places = await Promise.all(
     [...Array(3).keys()].flatMap((i) => [writeThrough(urls.proxy, 100 + i), writeThrough(second.url, 200 + i)]),
   )
@@ -331,7 +305,7 @@ test('two proxies agree on the pinned writer, and on the next one when it is kil
 })
 
 test('a stopped writer that goes on commits nothing of its epoch', { skip }, async () => {
-  await using second = await startProxy()
+  await using second = await startProxy(cluster, 'pinned')
   const writer = await writeThrough(urls.proxy, 120)
   const epoch = (await until('the cluster tells the writer', async () => (await status()).pinned ?? undefined)).epoch
   const bound = await connect(urls.proxy)

@@ -15,7 +15,7 @@
  */
 import { AllwriteError } from '../../core/errors.ts'
 import type { EndpointRoutes, Target } from '../contract.ts'
-import type { ServerConnection } from './server-connection.ts'
+import type { Borrower, ServerConnection } from './server-connection.ts'
 import { connectionsMax, idleConnectionsMax, type PoolSettings } from './settings.ts'
 
 /** What connections of one kind have in common; one object for all its clients. */
@@ -87,10 +87,11 @@ export class Connections {
     this.#options = options
     this.#stopListening = options.routes.listen((event) => {
       if (event.type === 'available') this.#wakeHomeless()
-      else if (event.type === 'down') this.#leave(event.node, true)
-      else if (event.type === 'draining') this.#leave(event.node, false)
+      else if (event.type === 'down') this.#leave(event.node, () => true)
+      else if (event.type === 'silent') this.#leave(event.node, ({ movable }) => movable)
+      else if (event.type === 'draining') this.#leave(event.node, () => false)
       else {
-        for (const node of this.#nodes.keys()) if (node !== event.node) this.#leave(node, true)
+        for (const node of this.#nodes.keys()) if (node !== event.node) this.#leave(node, () => true)
         this.#wakeHomeless()
       }
     })
@@ -129,7 +130,8 @@ export class Connections {
         await this.#waitForNodes(left, request.signal)
         continue
       }
-      const target = home && this.#stands(home) && !tried.has(home.node) ? routes.find(home.node) : routes.pick(tried)
+      const stays = home && this.#stands(home) && !tried.has(home.node) ? routes.at(home.node) : undefined
+      const target = stays ?? routes.pick(tried)
       if (target === undefined) {
         if (left <= 0) throw new NoNode(routes.refusal())
         await this.#waitForNodes(Math.min(left, tried.size > 0 ? retryMs : left), request.signal)
@@ -203,6 +205,13 @@ export class Connections {
     }))
   }
 
+  /** Clients that wait for a connection, or for a node. */
+  get waiting(): number {
+    let count = this.#homeless.size
+    for (const { waiters } of this.#nodes.values()) count += waiters.length
+    return count
+  }
+
   get all(): readonly ServerConnection[] {
     return [...this.#kinds.keys()]
   }
@@ -225,13 +234,13 @@ export class Connections {
     return this.#node(home.node).generation === home.generation
   }
 
-  /** Sessions go elsewhere. @param dead its connections are closed under them; else those that are free */
-  #leave(number: number, dead: boolean): void {
+  /** Sessions go elsewhere. @param takesFrom whose connections are closed under them; else those that are free */
+  #leave(number: number, takesFrom: (borrower: Borrower) => boolean): void {
     const node = this.#nodes.get(number)
     if (node === undefined) return
     node.generation++
     for (const connection of node.connections) {
-      if (dead || connection.borrower === undefined) connection.destroy()
+      if (connection.borrower === undefined || takesFrom(connection.borrower)) connection.destroy()
     }
     const waiters = node.waiters
     node.waiters = []

@@ -56,7 +56,9 @@ export async function recover(session: PooledSession): Promise<void> {
   session.server = undefined
   server.borrower = undefined
   session.comparison = undefined
+  const { counts } = session.context
   if (isOwnReason(server.fatal)) throw new SessionEnd(server.fatal)
+  counts.lost++
   if (session.pinned) {
     const error = unit === undefined ? pinnedLostError(session.state.pins) : unknownError()
     throw new SessionEnd(errorFrame(error, 'FATAL'))
@@ -66,6 +68,7 @@ export async function recover(session: PooledSession): Promise<void> {
     throw new SessionEnd(errorFrame(unit === undefined ? nodeLostError() : unknownError(), 'FATAL'))
   session.losses++
   if (unit !== undefined && (await hasCommitted(session, server))) {
+    counts.committed++
     tellCommitted(session, unit)
     return
   }
@@ -75,7 +78,10 @@ export async function recover(session: PooledSession): Promise<void> {
 
 async function hasCommitted(session: PooledSession, server: ServerConnection): Promise<boolean> {
   const count = await session.context.outcome(server)
-  if (count === undefined) throw new SessionEnd(errorFrame(unknownError(), 'FATAL'))
+  if (count === undefined) {
+    session.context.counts.unknown++
+    throw new SessionEnd(errorFrame(unknownError(), 'FATAL'))
+  }
   return count > session.countedBefore
 }
 
@@ -141,13 +147,14 @@ async function repeat(session: PooledSession): Promise<void> {
     const open = unit === current
     session.comparison = open && unit.delivered.bytes === 0 ? undefined : new Comparison(unit.delivered, open)
     await sendAgain(session, unit, open)
-    if (open) return
+    if (open) break
     if (!session.comparison?.equal) {
       await lose(session, differsError())
       return
     }
     session.comparison = undefined
   }
+  session.context.counts.replayed++
 }
 
 /** Sends a unit's messages; of one that was answered, waits for the answer's end. @throws ConnectionLost */
@@ -178,6 +185,7 @@ export async function lose(session: PooledSession, error: AllwriteError): Promis
   const { unit, lastSent } = session
   const wasCommit = unit !== undefined && answersOfCommit(unit.frames, session) !== undefined
   const inBlock = session.status !== Status.idle && !wasCommit
+  session.context.counts.differed++
   session.comparison = undefined
   const { server } = session
   session.server = undefined

@@ -24,12 +24,30 @@ import {
   readTarget,
   readyForQuery,
 } from '../../wire/pgwire/messages.ts'
+import { createThrottle } from '../../login/throttle.ts'
+import { defaultRules } from '../../wire/hba/rules.ts'
 import { verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
 import type { EndpointRoutes } from '../contract.ts'
 import { fixedRoutes } from './fixed-routes.ts'
 
 export const password = 'secret'
 const verifier = verifierOfPassword(password, Buffer.alloc(16, 1), 4096)
+const roleRecord = JSON.stringify({
+  verifier,
+  can_login: true,
+  expired: false,
+  connection_limit: -1,
+  superuser: true,
+  member_of: [],
+})
+
+/** What a pool in front of scripted nodes needs besides its routes. */
+export const fakeTrust = () => ({
+  keys: { password, vouchKey: Buffer.alloc(32, 2), mockSecret: Buffer.alloc(32, 3) },
+  database: 'postgres',
+  rules: defaultRules,
+  throttle: createThrottle(),
+})
 
 /** What all nodes hold. */
 export class FakeCluster {
@@ -262,7 +280,7 @@ export class FakeSession {
       this.node.cluster.closed.add(closed)
       return row(String(count), 'SELECT 1')
     }
-    if (text.includes('pg_authid')) return rowOf([verifier, 'true', 'false', '-1', 'true'], 'SELECT 1')
+    if (text.includes('role_record')) return rowOf([roleRecord], 'SELECT 1')
     if (text.startsWith("SELECT 's'")) return this.#stateRows()
     if (text.includes('1 / 0')) return this.#error('22012', 'division by zero')
     switch (word) {

@@ -31,6 +31,7 @@ export function fixedRoutes(nodes: readonly FixedNode[]): EndpointRoutes {
       return best
     },
     refusal: () => noNodeServes,
+    at: (node) => targets.find((target) => target.node === node && !isBad(target)),
     find: (node) => targets.find((target) => target.node === node),
     failed(target) {
       badUntil.set(target.node, performance.now() + badForMs)

@@ -6,12 +6,15 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
-import { authenticate } from '../../login/authenticate.ts'
 import { ClosedError } from '../../login/byte-reader.ts'
 import { closeChannel, openChannel, readOpening, type Channel } from '../../login/login-channel.ts'
+import { identify, type Admission } from '../../login/identify.ts'
+import { createLobby } from '../../login/lobby.ts'
+import type { Throttle } from '../../login/throttle.ts'
 import type { TlsSource } from '../../login/tls.ts'
+import { vouch, vouchName, type ProxyKeys } from '../../login/vouching.ts'
+import type { HbaRule } from '../../wire/hba/rules.ts'
 import type { ErrorFields } from '../../wire/pgwire/errors.ts'
-import { hmac } from '../../wire/pgwire/scram.ts'
 import type { ScramKeys } from '../../wire/pgwire/scram.ts'
 import {
   backendKeyData,
@@ -25,7 +28,8 @@ import { cancelAt, Cancels } from './cancels.ts'
 import { Connections, NoNode, type Kind, type NodeCounts } from './connections.ts'
 import { loginAtNode } from './node-login.ts'
 import { ConnectionLost, ServerConnection } from './server-connection.ts'
-import type { SessionContext } from './session-context.ts'
+import type { FailoverCounts, SessionContext } from './session-context.ts'
+import type { PinReason } from './session-state.ts'
 import { PooledSession } from './session.ts'
 import { checkedSettings, type PoolSettings } from './settings.ts'
 import { Steward } from './steward.ts'
@@ -37,8 +41,13 @@ export interface PoolOptions {
   readonly port: number
   readonly routes: EndpointRoutes
   readonly settings?: Partial<PoolSettings>
-  /** How the pool itself logs in at nodes: a role that may read pg_authid. */
-  readonly steward: { readonly user: string; readonly password: string; readonly database: string }
+  readonly keys: ProxyKeys
+  /** The pool's own questions that concern all databases are asked in this one. */
+  readonly database: string
+  /** Who may come in, as of now. */
+  readonly rules: () => readonly HbaRule[]
+  /** Of all endpoints of this process. */
+  readonly throttle: Throttle
   readonly tls?: TlsSource
   readonly clientsMax?: number
   readonly log: { warn(fields: object, message: string): void }
@@ -60,6 +69,13 @@ export interface Pool extends AsyncDisposable {
   readonly port: number
   clients(): readonly ClientInfo[]
   nodes(): readonly NodeCounts[]
+  /** Clients that are logged in. */
+  readonly size: number
+  /** Clients that wait for a connection. */
+  readonly waiting: number
+  readonly failovers: Readonly<FailoverCounts>
+  /** Sessions that keep their connection, by reason. */
+  pins(): ReadonlyMap<PinReason, number>
   /** Closes everything. */
   close(): Promise<void>
 }
@@ -68,6 +84,8 @@ export interface Pool extends AsyncDisposable {
 const loginMsMax = 60_000
 const backlog = 1024
 const clientsMaxDefault = 20_000
+/** Connections that have not logged in. */
+const lobbyMax = 1_000
 /** How long the cluster may take to tell what became of a connection's transactions, ms. */
 const outcomeMsMax = 10_000
 /** Ways in which clients have started that are remembered; beyond, those that nobody uses are forgotten. */
@@ -100,12 +118,24 @@ class PoolListener implements Pool {
   readonly #keys = new Map<string, ScramKeys>()
   readonly #sessions = new Map<PooledSession, string>()
   readonly #sockets = new Set<Socket>()
+  readonly #lobby = createLobby(lobbyMax)
+  readonly #admission: Admission
+  /** A reader's transactions never write: there is nothing to count. */
+  readonly #counts: boolean
   readonly #sweep: NodeJS.Timeout
 
   constructor(options: PoolOptions) {
     this.#options = options
     this.#settings = checkedSettings(options.settings ?? {})
-    this.#steward = this.#stewardOf(options.steward.database)
+    this.#counts = this.#settings.replay && options.routes.kind !== 'reader'
+    this.#steward = this.#stewardOf(options.database)
+    this.#admission = {
+      lookupRole: (name) => this.#steward.lookupRole(name),
+      rules: options.rules,
+      throttle: options.throttle,
+      now: () => performance.now(),
+      mockSecret: options.keys.mockSecret,
+    }
     this.#connections = new Connections({
       routes: options.routes,
       settings: this.#settings,
@@ -114,7 +144,9 @@ class PoolListener implements Pool {
     this.#context = {
       connections: this.#connections,
       settings: this.#settings,
-      outcome: ({ id }) => (id === undefined ? Promise.resolve(undefined) : this.#steward.outcome(id, outcomeMsMax)),
+      outcome: ({ id, database }) =>
+        id === undefined ? Promise.resolve(0) : this.#stewardOf(database).outcome(id, outcomeMsMax),
+      counts: { lost: 0, replayed: 0, differed: 0, committed: 0, unknown: 0 },
       log: options.log,
     }
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
@@ -161,6 +193,25 @@ class PoolListener implements Pool {
     return this.#connections.counts
   }
 
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get waiting(): number {
+    return this.#connections.waiting
+  }
+
+  get failovers(): FailoverCounts {
+    return this.#context.counts
+  }
+
+  pins(): ReadonlyMap<PinReason, number> {
+    const counts = new Map<PinReason, number>()
+    for (const { state } of this.#sessions.keys())
+      for (const reason of state.pins) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+    return counts
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#sweep)
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
@@ -187,12 +238,14 @@ class PoolListener implements Pool {
   async #serve(accepted: Socket): Promise<void> {
     this.#sockets.add(accepted)
     accepted.once('close', () => this.#sockets.delete(accepted))
+    accepted.on('error', () => undefined)
+    this.#lobby.enter(accepted)
     const channel = openChannel(accepted)
     const timer = setTimeout(() => accepted.destroy(), loginMsMax)
     try {
       const opening = await readOpening(channel, this.#options.tls)
       if (opening.kind === 'cancel') await this.#cancels.cancel(opening.pid, opening.secret)
-      if (opening.kind === 'startup') await this.#login(channel, opening)
+      if (opening.kind === 'startup' && !channel.binding) await this.#login(accepted, channel, opening)
       else closeChannel(channel)
     } catch (thrown) {
       if (thrown instanceof InvariantError) throw thrown
@@ -201,20 +254,15 @@ class PoolListener implements Pool {
       else closeChannel(channel, errorFrame(AllwriteError.from(thrown), 'FATAL'))
     } finally {
       clearTimeout(timer)
+      this.#lobby.leave(accepted)
     }
   }
 
-  async #login(channel: Channel, startup: StartupMessage): Promise<void> {
+  async #login(accepted: Socket, channel: Channel, startup: StartupMessage): Promise<void> {
     if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(startup.minor, startup.unknownOptions))
     if (this.#sessions.size >= (this.#options.clientsMax ?? clientsMaxDefault))
       throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
-    const role = await this.#steward.lookupRole(startup.user)
-    const keys = await authenticate(channel, startup.user, {
-      role,
-      wrongCertificate: false,
-      // Salts of roles that don't exist: the same for all proxies of a cluster.
-      mockSecret: hmac(Buffer.from(this.#options.steward.password), 'mock'),
-    })
+    const { keys } = await identify(channel, startup, accepted.remoteAddress ?? '', false, this.#admission)
     this.#keys.set(startup.user, keys)
     const kind = this.#kindOf(startup)
     const parameters = this.#parameters.get(kind) ?? (await this.#firstOf(kind, channel))
@@ -262,9 +310,9 @@ class PoolListener implements Pool {
   }
 
   #stewardOf(database: string): Steward {
-    const { routes, steward } = this.#options
+    const { routes, keys } = this.#options
     let found = this.#stewards.get(database)
-    if (found === undefined) this.#stewards.set(database, (found = new Steward({ routes, ...steward, database })))
+    if (found === undefined) this.#stewards.set(database, (found = new Steward({ routes, keys, database })))
     return found
   }
 
@@ -300,12 +348,15 @@ class PoolListener implements Pool {
   async #connect(target: Target, kind: Kind): Promise<ServerConnection> {
     const keys = this.#keys.get(kind.user)
     if (keys === undefined) throw new AllwriteError('internal', 'a connection is opened for a role that has logged in')
-    const id = this.#settings.replay ? randomBytes(16).toString('hex') : undefined
+    const { keys: proxy } = this.#options
+    const id = this.#counts ? randomBytes(16).toString('hex') : undefined
+    const { user, database } = kind
     const parameters = [
-      ['user', kind.user],
-      ['database', kind.database],
+      ['user', user],
+      ['database', database],
       ...kind.parameters,
       ['allwrite.connection', id ?? ''],
+      [vouchName, vouch(proxy.vouchKey, { user, database, connection: id ?? '' }, Date.now())],
     ] as const
     const login = await loginAtNode(target, parameters, { kind: 'keys', ...keys })
     const connection: ServerConnection = new ServerConnection({
@@ -342,7 +393,7 @@ class PoolListener implements Pool {
 }
 
 /** What only the pool may tell a node. */
-const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection'])
+const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection', vouchName])
 
 /** A conflict, or a node that is about to go: another try may do. */
 const firstStatementError = ({ sqlState, message }: ErrorFields): AllwriteError =>

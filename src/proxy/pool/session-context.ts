@@ -15,7 +15,22 @@ export interface SessionContext {
    * Undefined: nobody could tell in time (ADR 29).
    */
   readonly outcome: (connection: ServerConnection) => Promise<number | undefined>
+  readonly counts: FailoverCounts
   readonly log: { warn(fields: object, message: string): void }
+}
+
+/** Since the pool began. */
+export interface FailoverCounts {
+  /** Connections that were lost under a session. */
+  lost: number
+  /** Transactions that went on at another connection, their clients unaware. */
+  replayed: number
+  /** Those that did not give the same results, were too large or lost too many connections: 40001. */
+  differed: number
+  /** Lost answers of transactions that were found to be committed. */
+  committed: number
+  /** Those of which nobody could tell in time: 08007. */
+  unknown: number
 }
 
 /** The session ends with these words, or without any. */

@@ -118,6 +118,10 @@ export class PooledSession implements Borrower {
     return this.state.pins.size > 0
   }
 
+  get movable(): boolean {
+    return this.context.settings.replay && !this.pinned && !this.recording.lost
+  }
+
   /** Waits for a request of its client, outside a transaction. */
   get idle(): boolean {
     return this.unit === undefined && this.status === Status.idle

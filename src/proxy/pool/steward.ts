@@ -7,6 +7,7 @@
 import { AllwriteError } from '../../core/errors.ts'
 import type { RoleRecord } from '../../login/authenticate.ts'
 import type { EndpointRoutes } from '../contract.ts'
+import { proxyRole, vouch, vouchName, type ProxyKeys } from '../../login/vouching.ts'
 import { loginAtNode } from './node-login.ts'
 import type { HiddenAnswer } from './answers.ts'
 import { ConnectionLost, ServerConnection } from './server-connection.ts'
@@ -15,15 +16,15 @@ import { ConnectionLost, ServerConnection } from './server-connection.ts'
 const answerMsMax = 2_000
 /** Rows of connections that are over are removed together, after so long, ms: well behind the last question for them. */
 const forgetMs = 30_000
+/** How long a client's login waits for the word on its role, ms. */
+const roleMsMax = 10_000
 /** Between two tries while no node can be asked, ms. */
 const retryMs = 50
 
 export interface StewardOptions {
   readonly routes: EndpointRoutes
   readonly database: string
-  /** A role that may read pg_authid. */
-  readonly user: string
-  readonly password: string
+  readonly keys: ProxyKeys
 }
 
 export class Steward {
@@ -32,30 +33,26 @@ export class Steward {
   #closed = false
   readonly #forgotten: string[] = []
   #forgetting: NodeJS.Timeout | undefined
+  /** Where the connection goes. */
+  #node: number | undefined
+  readonly #stopListening: () => void
 
   constructor(options: StewardOptions) {
     this.#options = options
+    this.#stopListening = options.routes.listen((event) => {
+      // It would be asked in vain, until its time is up.
+      if ((event.type === 'down' || event.type === 'silent') && event.node === this.#node) this.#drop()
+    })
   }
 
   /** @throws AllwriteError unavailable */
   async lookupRole(name: string): Promise<RoleRecord | undefined> {
-    const literal = `'${name.replaceAll("'", "''")}'`
     const { rows } = await this.#ask(
-      `SELECT rolpassword, rolcanlogin::text, coalesce(rolvaliduntil < clock_timestamp(), false)::text, rolconnlimit::text, rolsuper::text
-         FROM pg_catalog.pg_authid WHERE rolname = ${literal}`,
-      10_000,
+      `SELECT to_json(r)::text FROM allwrite.role_record(${literalOf(name)}) AS r`,
+      roleMsMax,
     )
-    const [row] = rows
-    if (row === undefined) return undefined
-    const [verifier = null, canLogin, expired, limit, superuser] = row
-    return {
-      verifier,
-      canLogin: canLogin === 'true',
-      expired: expired !== 'false',
-      connectionLimit: Number(limit),
-      superuser: superuser === 'true',
-      memberOf: [],
-    }
+    const text = rows[0]?.[0]
+    return text == null ? undefined : roleOf(JSON.parse(text) as RoleRow)
   }
 
   /**
@@ -88,6 +85,7 @@ export class Steward {
 
   close(): void {
     this.#closed = true
+    this.#stopListening()
     clearTimeout(this.#forgetting)
     this.#drop()
   }
@@ -117,16 +115,18 @@ export class Steward {
   }
 
   async #open(): Promise<ServerConnection> {
-    const { routes, user, database, password } = this.#options
+    const { routes, database, keys } = this.#options
     const target = routes.pick(new Set())
     if (target === undefined) throw new AllwriteError('unavailable', 'no node serves')
+    this.#node = target.node
     const parameters = [
-      ['user', user],
+      ['user', proxyRole],
       ['database', database],
       ['application_name', 'allwrite pool'],
+      [vouchName, vouch(keys.vouchKey, { user: proxyRole, database, connection: '' }, Date.now())],
     ] as const
     try {
-      const login = await loginAtNode(target, parameters, { kind: 'password', password })
+      const login = await loginAtNode(target, parameters, { kind: 'password', password: keys.password })
       const connection: ServerConnection = new ServerConnection({
         ...login,
         target,
@@ -166,3 +166,24 @@ async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
     clearTimeout(timer)
   }
 }
+
+/** As `allwrite.role_record()` has it. */
+interface RoleRow {
+  readonly verifier: string | null
+  readonly can_login: boolean
+  readonly expired: boolean
+  readonly connection_limit: number
+  readonly superuser: boolean
+  readonly member_of: readonly string[]
+}
+
+const roleOf = (row: RoleRow): RoleRecord => ({
+  verifier: row.verifier,
+  canLogin: row.can_login,
+  expired: row.expired,
+  connectionLimit: row.connection_limit,
+  superuser: row.superuser,
+  memberOf: row.member_of,
+})
+
+const literalOf = (text: string): string => `'${text.replaceAll("'", "''")}'`
