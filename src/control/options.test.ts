@@ -28,14 +28,28 @@ test('a rate is in MB a second where no unit is said', () => {
 test('settings of the pool: RDS Proxy’s names in any case, checked together', () => {
   deepEqual(parsePoolSettings([]), {})
   deepEqual(
-    parsePoolSettings(['maxconnectionspercent=60', 'MaxIdleConnectionsPercent=10', 'replay=off', 'InitQuery=SET a.b = 1']),
+    parsePoolSettings([
+      'maxconnectionspercent=60',
+      'MaxIdleConnectionsPercent=10',
+      'replay=off',
+      'InitQuery=SET a.b = 1',
+    ]),
     { MaxConnectionsPercent: 60, MaxIdleConnectionsPercent: 10, replay: false, InitQuery: 'SET a.b = 1' },
   )
   deepEqual(parsePoolSettings(['SessionPinningFilters=EXCLUDE_VARIABLE_SETS']), {
     SessionPinningFilters: ['EXCLUDE_VARIABLE_SETS'],
   })
-  for (const text of ['replay', 'replays=on', '=1', 'replay=maybe', 'IdleClientTimeout=soon', 'SessionPinningFilters=ALL'])
+  for (const text of [
+    'replay',
+    'replays=on',
+    '=1',
+    'replay=maybe',
+    'IdleClientTimeout=soon',
+    'SessionPinningFilters=ALL',
+  ])
     throws(() => parsePoolSettings([text]), { code: 'configuration' }, text)
   // More idle than there may be.
-  throws(() => parsePoolSettings(['MaxConnectionsPercent=10', 'MaxIdleConnectionsPercent=20']), { code: 'configuration' })
+  throws(() => parsePoolSettings(['MaxConnectionsPercent=10', 'MaxIdleConnectionsPercent=20']), {
+    code: 'configuration',
+  })
 })

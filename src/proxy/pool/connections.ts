@@ -40,6 +40,8 @@ export interface Request {
   readonly last: ServerConnection | undefined
   /** The client went away: waiting is over. */
   readonly signal: AbortSignal
+  /** Told of each node that is tried for it: it is as good as there, so that who comes next sees it. */
+  readonly chosen: (target: Target) => void
 }
 
 export interface ConnectionsOptions {
@@ -139,6 +141,7 @@ export class Connections {
         continue
       }
       home = { node: target.node, generation: this.#node(target.node).generation }
+      request.chosen(target)
       const free = this.take({ ...request, home })
       if (free) return free
       if (this.#room(target.node)) {

@@ -28,7 +28,7 @@ import { Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type ServerConnection } from './server-connection.ts'
 import { SessionEnd } from './session-context.ts'
 import type { PooledSession } from './session.ts'
-import { answerLostError, errorFrame, nodeLostError, pinnedLostError, unknownError } from './words.ts'
+import { answerLostError, errorFrame, furnishError, nodeLostError, pinnedLostError, unknownError } from './words.ts'
 
 /** A transaction that loses more connections than this is given up: something of it may be what they are lost by. */
 const lossesMax = 5
@@ -197,9 +197,20 @@ export async function lose(session: PooledSession, error: AllwriteError): Promis
   session.closeTransaction()
   if (inBlock) {
     await session.borrow()
-    await session.openFailed()
+    await openFailed(session)
   }
   const status = inBlock ? Status.failed : Status.idle
   if (unit) session.answer(error, status, lastSent)
   else session.owed = error
+}
+
+/** A failed transaction in the place of one that was lost. @throws ConnectionLost, AllwriteError */
+async function openFailed(session: PooledSession): Promise<void> {
+  const { server } = session
+  if (server === undefined) throw new ConnectionLost()
+  const [, failed] = await Promise.all([server.ask('BEGIN'), server.ask('SELECT 1 / 0')])
+  if (failed.status !== Status.failed) throw furnishError('a transaction could not be opened')
+  session.status = Status.failed
+  // Only a ROLLBACK can follow: there is nothing to be run again.
+  session.recording.lost = true
 }

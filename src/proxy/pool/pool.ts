@@ -142,6 +142,7 @@ class PoolListener implements Pool {
       open: (target, kind) => this.#connect(target, kind),
     })
     this.#context = {
+      routes: options.routes,
       connections: this.#connections,
       settings: this.#settings,
       outcome: ({ id, database }) =>
@@ -276,6 +277,7 @@ class PoolListener implements Pool {
       home: undefined,
       last: undefined,
       signal: channel.reader.gone,
+      chosen: () => undefined,
     })
     const parameters = new Map(connection.reported)
     this.#parameters.set(kind, parameters)
@@ -366,9 +368,7 @@ class PoolListener implements Pool {
       database: kind.database,
       onClosed: () => this.#connections.closed(connection),
     })
-    const closeCounting = this.#options.routes.opened(target)
     connection.onceClosed(() => {
-      closeCounting()
       if (id !== undefined) this.#stewardOf(kind.database).forget(id)
     })
     try {

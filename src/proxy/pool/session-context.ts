@@ -3,11 +3,14 @@
  *
  * @module
  */
+import type { EndpointRoutes } from '../contract.ts'
 import type { Connections } from './connections.ts'
 import type { ServerConnection } from './server-connection.ts'
 import type { PoolSettings } from './settings.ts'
 
 export interface SessionContext {
+  /** Sessions count as load where they are at home. */
+  readonly routes: Pick<EndpointRoutes, 'opened'>
   readonly connections: Connections
   readonly settings: PoolSettings
   /**

@@ -16,12 +16,13 @@
 import type { Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import { Part, typeByte } from '../../wire/pgwire/frames.ts'
-import { readyForQuery, readParameter, Status } from '../../wire/pgwire/messages.ts'
+import { readParameter, Status } from '../../wire/pgwire/messages.ts'
+import type { Target } from '../contract.ts'
 import { ClientInput, type ClientFrame } from './client-input.ts'
 import { ClientOutput } from './client-output.ts'
 import { NoNode, type Home, type Kind } from './connections.ts'
 import { differsError, lose, recover } from './failover.ts'
-import { errorFrame, parameterFrame, furnishError, stateLostError } from './words.ts'
+import { errorFrame, furnishError, parameterFrame, readyFrame, stateLostError } from './words.ts'
 import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback } from './forward.ts'
 import { furnish } from './furnish.ts'
 import { Recording, type Comparison, type Unit } from './replay.ts'
@@ -36,9 +37,6 @@ import {
   type SessionState,
 } from './session-state.ts'
 import { SessionEnd, type SessionContext } from './session-context.ts'
-
-const readyFrames = new Map<number, Buffer>([Status.idle, Status.open, Status.failed].map((s) => [s, readyForQuery(s)]))
-const readyFrame = (status: number): Buffer => readyFrames.get(status) ?? readyForQuery(status)
 
 /** How long a client may take to read its last words, ms. */
 const lingerMsMax = 2_000
@@ -75,6 +73,7 @@ export class PooledSession implements Borrower {
   /** performance.now() when it last had nothing to do. */
   idleSince = performance.now()
   #last: ServerConnection | undefined
+  #settled: { readonly node: number; readonly leave: () => void } | undefined
   #texts = new Set<string>()
   #sawError = false
   /** The connection's count when it was borrowed. */
@@ -206,6 +205,7 @@ export class PooledSession implements Borrower {
         this.context.log.warn({ error: String(thrown) }, 'session ended by an error')
     }
     this.#dropServer()
+    this.#settled?.leave()
     if (words && !this.partOpen) this.output.push(words)
     this.output.flush()
     this.client.end()
@@ -328,7 +328,9 @@ export class PooledSession implements Borrower {
   async borrow(): Promise<void> {
     const { connections } = this.context
     for (;;) {
-      const request = { kind: this.kind, home: this.home, last: this.#last, signal: this.#gone.signal }
+      const { kind, home } = this
+      const chosen = (target: Target): void => this.#settle(target)
+      const request = { kind, home, last: this.#last, signal: this.#gone.signal, chosen }
       const server = connections.take(request) ?? (await connections.borrow(request))
       if (this.client.closed) {
         connections.release(server)
@@ -336,7 +338,7 @@ export class PooledSession implements Borrower {
       }
       server.borrower = this
       try {
-        const moved = this.home !== undefined && this.home.node !== server.target.node
+        const moved = home !== undefined && home.node !== server.target.node
         await furnish(server, this, this.state.settings, moved)
       } catch (thrown) {
         server.borrower = undefined
@@ -351,6 +353,13 @@ export class PooledSession implements Borrower {
       server.setPaused(this.output.blocked)
       return
     }
+  }
+
+  /** It is at home there from now on. */
+  #settle(target: Target): void {
+    if (this.#settled?.node === target.node) return
+    this.#settled?.leave()
+    this.#settled = { node: target.node, leave: this.context.routes.opened(target) }
   }
 
   /** Bytes for the client: in a repetition only what it has not had. */
@@ -412,17 +421,6 @@ export class PooledSession implements Borrower {
     for (const [name, value] of state.settings) server.applied.set(name, value)
     this.#ended = false
     this.#over(server)
-  }
-
-  /** A failed transaction in the place of one that was lost. @throws ConnectionLost, SessionEnd */
-  async openFailed(): Promise<void> {
-    const { server } = this
-    if (server === undefined) throw new ConnectionLost()
-    const [, failed] = await Promise.all([server.ask('BEGIN'), server.ask('SELECT 1 / 0')])
-    if (failed.status !== Status.failed) throw furnishError('a transaction could not be opened')
-    this.status = Status.failed
-    // Only a ROLLBACK can follow: there is nothing to be run again.
-    this.recording.lost = true
   }
 
   /** Forgets what belonged to the transaction. */
