@@ -49,6 +49,8 @@ export interface EndpointRoutes {
   pick(avoid: ReadonlySet<number>): Target | undefined
   /** A node by its number, if it may be picked now: for a session that is at home there. */
   at(node: number): Target | undefined
+  /** Any node that serves, whatever the endpoint is for and also in a pause: for the proxy's own questions. */
+  any(avoid: ReadonlySet<number>): Target | undefined
   /** What a client is told where `pick` found nothing and waiting is over: a FATAL ErrorResponse, to be sent as it is. */
   refusal(): Buffer
   /** A node by its number, whatever its state, if it is a member: for what belongs to it alone, as a CancelRequest does. */

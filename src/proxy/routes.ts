@@ -122,6 +122,12 @@ export function createRoutes(options: RoutesOptions): Routes {
       const isBad = (badUntil.get(number) ?? 0) > now()
       return node && mayTake(node) && !isBad ? targetOf(node, preambleOf()) : undefined
     },
+    any(avoid) {
+      const [best] = view.nodes
+        .filter((node) => node.serving && !avoid.has(node.id))
+        .sort((a, b) => Number(a.draining) - Number(b.draining) || compare(rank(a), rank(b)))
+      return best && targetOf(best, noBytes)
+    },
     refusal() {
       if (kind === 'pinned') return noPinnedWriter
       return kind === 'reader' && view.nodes.some(({ serving }) => serving) ? noneWithinLag : noNodeServes

@@ -274,11 +274,12 @@ export class FakeSession {
       this.node.cluster.connections.set(opened, 0)
       return row('', 'SELECT 1')
     }
-    const closed = /allwrite\.close_connection\('(\w+)'\)/.exec(text)?.[1]
+    const closed = /allwrite\.close_connections\('\{([\w,]+)\}'\)/.exec(text)?.[1]?.split(',')
     if (closed !== undefined) {
-      const count = this.node.cluster.connections.get(closed)
-      this.node.cluster.closed.add(closed)
-      return row(String(count), 'SELECT 1')
+      const { connections, closed: all } = this.node.cluster
+      for (const id of closed) all.add(id)
+      const rows = closed.map((id) => dataRow([id, String(connections.get(id))]))
+      return Buffer.concat([...rows, commandComplete('SELECT 1')])
     }
     if (text.includes('role_record')) return rowOf([roleRecord], 'SELECT 1')
     if (text.startsWith("SELECT 's'")) return this.#stateRows()

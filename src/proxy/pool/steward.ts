@@ -31,6 +31,13 @@ export class Steward {
   readonly #options: StewardOptions
   #connection: Promise<ServerConnection> | undefined
   #closed = false
+  /** Connections whose outcome is asked for. */
+  #lost: {
+    readonly connectionId: string
+    readonly giveUp: number
+    readonly resolve: (count: number | undefined) => void
+  }[] = []
+  #resolving = false
   readonly #forgotten: string[] = []
   #forgetting: NodeJS.Timeout | undefined
   /** Where the connection goes. */
@@ -58,16 +65,31 @@ export class Steward {
   /**
    * How many transactions of a connection are committed and have written; none can be from now on. Undefined: not to be told within
    * `withinMs`.
-   * @param lost the node that the connection was to: asked last
    */
-  async outcome(connectionId: string, withinMs: number): Promise<number | undefined> {
-    try {
-      const { rows } = await this.#ask(`SELECT allwrite.close_connection('${connectionId}')::text`, withinMs)
-      const count = rows[0]?.[0]
-      return count == null ? undefined : Number(count)
-    } catch {
-      return undefined
+  outcome(connectionId: string, withinMs: number): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      this.#lost.push({ connectionId, giveUp: performance.now() + withinMs, resolve })
+      void this.#resolveLost()
+    })
+  }
+
+  /** All that were lost meanwhile in one transaction: with a node, all of its connections are. */
+  async #resolveLost(): Promise<void> {
+    if (this.#resolving) return
+    this.#resolving = true
+    while (this.#lost.length > 0) {
+      const lost = this.#lost.splice(0)
+      const ids = lost.map(({ connectionId }) => connectionId).join(',')
+      const left = Math.max(...lost.map(({ giveUp }) => giveUp)) - performance.now()
+      const sql = `SELECT id, counted FROM allwrite.close_connections('{${ids}}')`
+      const rows = await this.#ask(sql, left).then(
+        (answer) => answer.rows,
+        () => [],
+      )
+      const counts = new Map(rows.map(([id, count]) => [id, Number(count)]))
+      for (const { connectionId, resolve } of lost) resolve(counts.get(connectionId))
     }
+    this.#resolving = false
   }
 
   /** Nobody will ask for a connection's outcome any more. */
@@ -116,7 +138,7 @@ export class Steward {
 
   async #open(): Promise<ServerConnection> {
     const { routes, database, keys } = this.#options
-    const target = routes.pick(new Set())
+    const target = routes.any(new Set())
     if (target === undefined) throw new AllwriteError('unavailable', 'no node serves')
     this.#node = target.node
     const parameters = [

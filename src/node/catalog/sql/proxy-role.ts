@@ -33,8 +33,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT g.rolname::text FROM pg_authid g WHERE g.oid IN (SELECT a.roleid FROM above a) ORDER BY 1)
   FROM pg_authid r WHERE r.rolname = $1
 $$;
-REVOKE ALL ON FUNCTION allwrite.role_record(text), allwrite.close_connection(text), allwrite.forget_connections(text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION allwrite.role_record(text), allwrite.close_connections(text[]), allwrite.forget_connections(text[]) FROM PUBLIC;
 GRANT USAGE ON SCHEMA allwrite TO ${proxyRole};
-GRANT EXECUTE ON FUNCTION allwrite.role_record(text), allwrite.close_connection(text), allwrite.forget_connections(text[]) TO ${proxyRole};
+GRANT EXECUTE ON FUNCTION allwrite.role_record(text), allwrite.close_connections(text[]), allwrite.forget_connections(text[]) TO ${proxyRole};
 `
 }
