@@ -22,7 +22,14 @@ export { watchCluster } from './cluster-client.ts'
 export { parseEndpoint, type EndpointSpec } from './endpoint-spec.ts'
 export { cancelledNode } from './opening.ts'
 export { checkedSettings, defaultSettings, type PoolSettings } from './pool/index.ts'
-export { startProxy, type Pooling, type Proxy, type ProxyOptions, type ProxyStatus } from './process.ts'
+export {
+  startProxy,
+  type Pooling,
+  type PoolStatus,
+  type Proxy,
+  type ProxyOptions,
+  type ProxyStatus,
+} from './process.ts'
 export { lagMaxDefault } from './routes.ts'
 export { newerPin } from './view.ts'
 export type { ClusterView, NodeView, Pin } from './view.ts'
