@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
-import { authenticate } from '../../login/authenticate.ts'
+import { authenticate, type RoleRecord } from '../../login/authenticate.ts'
 import { ClosedError } from '../../login/byte-reader.ts'
 import { closeChannel, openChannel, readOpening, type Channel } from '../../login/login-channel.ts'
 import type { TlsSource } from '../../login/tls.ts'
@@ -20,15 +20,18 @@ import {
   readyForQueryIdle,
 } from '../../wire/pgwire/login-messages.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { adminName, Console, consoleParameters } from '../admin/index.ts'
 import type { EndpointRoutes, Target } from '../contract.ts'
-import { cancelAt, Cancels } from './cancels.ts'
+import { Administration, clientsMaxDefault } from './administration.ts'
+import { cancelAt, Cancels, type CancelKey } from './cancels.ts'
 import { Connections, NoNode, type Kind, type NodeCounts } from './connections.ts'
 import { loginAtNode } from './node-login.ts'
 import { ConnectionLost, ServerConnection } from './server-connection.ts'
 import type { SessionContext } from './session-context.ts'
 import { PooledSession } from './session.ts'
-import { checkedSettings, type PoolSettings } from './settings.ts'
+import { checkedSettings, type PoolSettings, type RunningSettings } from './settings.ts'
 import { Steward } from './steward.ts'
+import { Traffics } from './traffic.ts'
 import { errorFrame } from './words.ts'
 
 export interface PoolOptions {
@@ -67,7 +70,6 @@ export interface Pool extends AsyncDisposable {
 /** PostgreSQL's authentication_timeout, ms. */
 const loginMsMax = 60_000
 const backlog = 1024
-const clientsMaxDefault = 20_000
 /** How long the cluster may take to tell what became of a connection's transactions, ms. */
 const outcomeMsMax = 10_000
 /** Ways in which clients have started that are remembered; beyond, those that nobody uses are forgotten. */
@@ -84,7 +86,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
 
 class PoolListener implements Pool {
   readonly #options: PoolOptions
-  readonly #settings: PoolSettings
+  readonly #settings: RunningSettings
   readonly #server: Server
   /** By database: connections are counted in their own. */
   readonly #stewards = new Map<string, Steward>()
@@ -100,6 +102,9 @@ class PoolListener implements Pool {
   readonly #keys = new Map<string, ScramKeys>()
   readonly #sessions = new Map<PooledSession, string>()
   readonly #sockets = new Set<Socket>()
+  readonly #consoles = new Set<Console>()
+  readonly #traffics = new Traffics(performance.now())
+  readonly #administration: Administration
   readonly #sweep: NodeJS.Timeout
 
   constructor(options: PoolOptions) {
@@ -117,6 +122,17 @@ class PoolListener implements Pool {
       outcome: ({ id }) => (id === undefined ? Promise.resolve(undefined) : this.#steward.outcome(id, outcomeMsMax)),
       log: options.log,
     }
+    this.#administration = new Administration({
+      ...options,
+      connections: this.#connections,
+      sessions: this.#sessions,
+      traffics: this.#traffics,
+      settings: this.#settings,
+      port: () => this.port,
+      clientsMax: options.clientsMax ?? clientsMaxDefault,
+      sockets: this.#sockets,
+      consoles: this.#consoles,
+    })
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
       this.#serve(socket).catch((thrown: unknown) => {
         socket.destroy()
@@ -177,6 +193,7 @@ class PoolListener implements Pool {
   }
 
   #endIdle(): void {
+    this.#traffics.tick(performance.now())
     const { IdleClientTimeout } = this.#settings
     if (IdleClientTimeout === 0) return
     const before = performance.now() - IdleClientTimeout * 1000
@@ -215,10 +232,31 @@ class PoolListener implements Pool {
       // Salts of roles that don't exist: the same for all proxies of a cluster.
       mockSecret: hmac(Buffer.from(this.#options.steward.password), 'mock'),
     })
+    if (startup.database === adminName) {
+      this.#openConsole(channel, startup.minor, role)
+      return
+    }
+    this.#administration.checkAdmitted(startup.database)
     this.#keys.set(startup.user, keys)
     const kind = this.#kindOf(startup)
     const parameters = this.#parameters.get(kind) ?? (await this.#firstOf(kind, channel))
     this.#begin(channel, startup.minor, kind, parameters)
+  }
+
+  #openConsole(channel: Channel, minor: number, role: RoleRecord | undefined): void {
+    if (role?.superuser !== true)
+      throw new AllwriteError('unavailable', 'not allowed', {
+        sqlState: '28000',
+        hint: 'The admin console is for superusers.',
+      })
+    const key = this.#cancels.open(minor, () => Promise.resolve(console.cancel()))
+    channel.socket.write(greeting(consoleParameters, key))
+    const console = new Console(channel.socket, channel.reader.release(), this.#administration)
+    this.#consoles.add(console)
+    void console.closed.then(() => {
+      this.#consoles.delete(console)
+      this.#cancels.close(key)
+    })
   }
 
   /** The first of its kind waits for a connection: what it is told comes from there. */
@@ -240,13 +278,7 @@ class PoolListener implements Pool {
     const key = this.#cancels.open(minor, async () => {
       if (session.server?.busy) await cancelAt(session.server)
     })
-    socket.write(
-      Buffer.concat([
-        ...[...parameters].map(([name, value]) => parameterStatus(name, value)),
-        backendKeyData(key.pid, key.secret),
-        readyForQueryIdle(),
-      ]),
-    )
+    socket.write(greeting(parameters, key))
     const session = new PooledSession({
       client: socket,
       leftover: channel.reader.release(),
@@ -280,7 +312,8 @@ class PoolListener implements Pool {
     const key = JSON.stringify([user, database, parameters])
     let kind = this.#kinds.get(key)
     if (kind === undefined) {
-      this.#kinds.set(key, (kind = { user, database, parameters }))
+      const traffic = this.#traffics.of(user, database, performance.now())
+      this.#kinds.set(key, (kind = { user, database, parameters, traffic }))
       if (this.#kinds.size > kindsMax) this.#forgetKinds()
     }
     return kind
@@ -340,6 +373,14 @@ class PoolListener implements Pool {
     return InitQuery === '' ? statements : [...statements, InitQuery]
   }
 }
+
+/** What a client hears behind its login. */
+const greeting = (parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer =>
+  Buffer.concat([
+    ...[...parameters].map(([name, value]) => parameterStatus(name, value)),
+    backendKeyData(key.pid, key.secret),
+    readyForQueryIdle(),
+  ])
 
 /** What only the pool may tell a node. */
 const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection'])
