@@ -26,6 +26,7 @@ const tools = {
   sysbench: 'sysbench',
   faketime: 'faketime',
   haproxy: 'haproxy',
+  'prometheus-pgbouncer-exporter': 'prometheus-pgbouncer-exporter',
 }
 /** What dist/test/suites/ needs besides: `needs` of its suites. */
 const suiteTools = {

@@ -1,5 +1,6 @@
 /** The pool in front of a whole cluster: sessions are what they are on a node, and nodes die without their clients noticing. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as createConnection } from 'node:net'
 import { after, before, test } from 'node:test'
@@ -8,6 +9,7 @@ import { startCluster, needsCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual } from '#testing/equality.ts'
 import { fieldsOf } from '#testing/errors.ts'
+import { freePorts } from '#testing/ports.ts'
 import { startProxy, type ProxyProcess } from '#testing/proxy.ts'
 import { libpqEnv, missing, run } from '#testing/tools.ts'
 import { testSeconds, until } from '#testing/wait.ts'
@@ -146,6 +148,53 @@ const cancel = async (pid: number, secret: number): Promise<void> => {
   socket.resume()
   await once(socket, 'close')
 }
+
+const exporter = 'prometheus-pgbouncer-exporter'
+
+test(
+  'Debian’s exporter for PgBouncer scrapes the admin database: the pool’s clients are in its metrics',
+  { skip: skip || missing(exporter) },
+  async () => {
+    const port = await freePorts(1)
+    const url = new URL(pool.url)
+    const databaseName = url.pathname.slice(1)
+    url.pathname = '/pgbouncer'
+    const { PGHOST = '', PGPORT = '', PGUSER = '', ...env } = libpqEnv(url.href)
+    const clients = await Promise.all(Array.from({ length: 5 }, connect))
+    for (const client of clients) await client.query('SELECT 1')
+    const args = ['--pgbouncer-host', PGHOST, '--pgbouncer-port', PGPORT, '--pgbouncer-user', PGUSER]
+    const child = spawn(exporter, [...args, '--host', '127.0.0.1', '--port', String(port)], {
+      env: { ...process.env, ...env },
+      stdio: 'ignore',
+    })
+    const ended = once(child, 'exit')
+    try {
+      const metrics = await until('the exporter answers', async () => {
+        assert.equal(child.exitCode, null, 'the exporter runs')
+        const response = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined)
+        return response?.text()
+      })
+      const values = new Map(
+        [...metrics.matchAll(/^(pgbouncer_\w+)(?:\{(.*)\})? (.+)$/gm)].map(([, name, labels = '', value]) => [
+          `${name}{${labels}}`,
+          Number(value),
+        ]),
+      )
+      const ofPool = `{database="${databaseName}",user="${PGUSER}"}`
+      assert.equal(values.get(`pgbouncer_active_clients${ofPool}`), 5)
+      assert.equal(values.get(`pgbouncer_waiting_clients${ofPool}`), 0)
+      // The exporter itself is one.
+      assert.equal(values.get('pgbouncer_used_clients{}'), 6)
+      const requests = values.get(`pgbouncer_requests_total{database="${databaseName}"}`) ?? 0
+      assert(requests >= 5, `${requests} requests`)
+      assert.equal(values.get(`pgbouncer_pool_size{database="${databaseName}"}`), 4)
+    } finally {
+      child.kill('SIGTERM')
+      await ended
+      await Promise.all(clients.map((client) => client.end()))
+    }
+  },
+)
 
 for (const mode of ['simple', 'extended', 'prepared']) {
   test(

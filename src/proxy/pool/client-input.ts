@@ -11,6 +11,9 @@ import { FrameScanner, frontendRules, Part } from '../../wire/pgwire/frames.ts'
 /** Bytes that wait here before the socket is paused: a few chunks, so that a pipeline never starves. */
 const inputBytesMax = 256 * 1024
 
+/** How long a client may take to read its last words, ms. */
+const lingerMsMax = 2_000
+
 /** One frame, or a part of one of CopyData. */
 export interface ClientFrame {
   readonly type: number
@@ -65,6 +68,11 @@ export class ClientInput {
     return frame
   }
 
+  /** Bytes that wait to be taken. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** No more frames will come, and none is left. */
   get exhausted(): boolean {
     return this.#ended && this.#queue.length === this.#head && !this.#failure
@@ -94,4 +102,18 @@ export class ClientInput {
     this.#ended = true
     this.#wake()
   }
+}
+
+/** Behind `end()`: resolves when the client has closed its side, or is cut off. */
+export function lastWordsRead(socket: Socket): Promise<void> {
+  if (socket.closed) return Promise.resolve()
+  const timer = setTimeout(() => socket.destroy(), lingerMsMax)
+  // What the client still sends is read and dropped, so that its end is seen.
+  socket.resume()
+  return new Promise((resolve) => {
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

@@ -8,6 +8,7 @@
  * 1. No node has more connections than its bound, those that are being opened included. A free one of other clients makes room.
  * 2. Who waits is served in the order of coming, as far as connections of one kind can serve.
  * 3. A connection that is given back must be clean; else it is closed.
+ * 4. While a database is held, none of its connections is lent, and those that are given back are closed.
  *
  * Failure cases: none in time → 53300; no node → what the routes say; a login that the node refuses → its error.
  *
@@ -17,6 +18,7 @@ import { AllwriteError } from '../../core/errors.ts'
 import type { EndpointRoutes, Target } from '../contract.ts'
 import type { Borrower, ServerConnection } from './server-connection.ts'
 import { connectionsMax, idleConnectionsMax, type PoolSettings } from './settings.ts'
+import type { Traffic } from './traffic.ts'
 
 /** What connections of one kind have in common; one object for all its clients. */
 export interface Kind {
@@ -24,6 +26,8 @@ export interface Kind {
   readonly database: string
   /** The client's start-up parameters. */
   readonly parameters: readonly (readonly [name: string, value: string])[]
+  /** Counts for all kinds of its role and database. */
+  readonly traffic: Traffic
 }
 
 /** A node that a session stays at, until it is to be left. */
@@ -83,6 +87,13 @@ export class Connections {
   readonly #kinds = new Map<ServerConnection, Kind>()
   /** Wait for any node. */
   #homeless = new Set<() => void>()
+  readonly #opening: Kind[] = []
+  /** Names of databases; undefined: all of them. */
+  readonly #held = new Set<string | undefined>()
+  /** To be closed when they are given back. */
+  readonly #stale = new Set<ServerConnection>()
+  /** Told when a connection has closed, or could not be opened. */
+  readonly #watchers = new Set<() => void>()
   #stopListening: () => void
 
   constructor(options: ConnectionsOptions) {
@@ -107,7 +118,7 @@ export class Connections {
 
   /** A free connection, if there is one where the session is at home. */
   take({ kind, home, last }: Request): ServerConnection | undefined {
-    if (this.#options.routes.paused || home === undefined || !this.#stands(home)) return undefined
+    if (this.#options.routes.paused || this.#holds(kind) || home === undefined || !this.#stands(home)) return undefined
     const node = this.#node(home.node)
     const free = node.free.get(kind)
     if (free === undefined) return undefined
@@ -127,7 +138,7 @@ export class Connections {
     for (;;) {
       if (request.signal.aborted) throw new AllwriteError('cancelled', 'the client has gone')
       const left = giveUp - performance.now()
-      if (routes.paused) {
+      if (routes.paused || this.#holds(request.kind)) {
         if (left <= 0) throw timedOut()
         await this.#waitForNodes(left, request.signal)
         continue
@@ -163,6 +174,7 @@ export class Connections {
   /** Gives a connection back. */
   release(connection: ServerConnection): void {
     connection.borrower = undefined
+    connection.usedAt = performance.now()
     connection.setPaused(false)
     if (connection.cancels.size > 0) {
       void Promise.all(connection.cancels).then(() => this.release(connection))
@@ -171,7 +183,7 @@ export class Connections {
     const node = this.#node(connection.target.node)
     const kind = this.#kinds.get(connection)
     if (kind === undefined || !node.connections.has(connection)) return
-    if (!connection.clean) {
+    if (!connection.clean || this.#stale.has(connection) || this.#holds(kind)) {
       connection.destroy()
       return
     }
@@ -199,6 +211,81 @@ export class Connections {
     for (const node of this.#nodes.values()) for (const connection of node.free.get(kind) ?? []) connection.destroy()
   }
 
+  // --- what an administrator may ask for; database undefined: all ---
+
+  get held(): ReadonlySet<string | undefined> {
+    return this.#held
+  }
+
+  /** New transactions wait from now on. Resolves when no connection is open, or when the signal aborts. */
+  async hold(database: string | undefined, signal: AbortSignal): Promise<void> {
+    this.#held.add(database)
+    this.#closeFreeOf(database)
+    await this.#until(() => ![...this.#kinds.values(), ...this.#opening].some((kind) => isOf(kind, database)), signal)
+  }
+
+  /** False: it was not held. */
+  resume(database: string | undefined): boolean {
+    const was = this.#held.delete(database)
+    if (was) this.#wakeHomeless()
+    return was
+  }
+
+  /** Connections are closed as soon as nobody has them. */
+  renew(database: string | undefined): void {
+    this.#closeFreeOf(database)
+    for (const [connection, kind] of this.#kinds) if (isOf(kind, database)) this.#stale.add(connection)
+  }
+
+  /** Resolves when none of those is left that `renew` has spoken of, or when the signal aborts. */
+  async renewed(database: string | undefined, signal: AbortSignal): Promise<void> {
+    const isLeft = (connection: ServerConnection): boolean => {
+      const kind = this.#kinds.get(connection)
+      return kind !== undefined && isOf(kind, database)
+    }
+    await this.#until(() => ![...this.#stale].some(isLeft), signal)
+  }
+
+  #holds(kind: Kind): boolean {
+    return this.#held.size > 0 && (this.#held.has(undefined) || this.#held.has(kind.database))
+  }
+
+  #closeFreeOf(database: string | undefined): void {
+    for (const node of this.#nodes.values())
+      for (const [kind, free] of node.free)
+        if (isOf(kind, database)) for (let one = free[0]; one; one = free[0]) this.#drop(one)
+  }
+
+  /** Closes one that is free. Counted as closed at once: its place is given on in this very turn. */
+  #drop(connection: ServerConnection): void {
+    this.#forget(connection)
+    connection.destroy()
+  }
+
+  #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!signal.aborted && !condition()) return
+        this.#watchers.delete(look)
+        signal.removeEventListener('abort', look)
+        resolve()
+      }
+      this.#watchers.add(look)
+      signal.addEventListener('abort', look)
+      look()
+    })
+  }
+
+  /** Connections with what they are for. */
+  get kinds(): ReadonlyMap<ServerConnection, Kind> {
+    return this.#kinds
+  }
+
+  /** What connections are being opened for. */
+  get opening(): readonly Kind[] {
+    return this.#opening
+  }
+
   get counts(): readonly NodeCounts[] {
     return [...this.#nodes].map(([node, { open, freeCount, waiters }]) => ({
       node,
@@ -213,10 +300,6 @@ export class Connections {
     let count = this.#homeless.size
     for (const { waiters } of this.#nodes.values()) count += waiters.length
     return count
-  }
-
-  get all(): readonly ServerConnection[] {
-    return [...this.#kinds.keys()]
   }
 
   close(): void {
@@ -255,12 +338,9 @@ export class Connections {
     const node = this.#node(number)
     if (node.open < connectionsMax(this.#options.settings)) return true
     for (const free of node.free.values()) {
-      const oldest = free.shift()
+      const [oldest] = free
       if (oldest === undefined) continue
-      node.freeCount--
-      // Counted as closed at once: its place is given on in this very turn.
-      this.#forget(oldest)
-      oldest.destroy()
+      this.#drop(oldest)
       return true
     }
     return false
@@ -269,6 +349,7 @@ export class Connections {
   async #open(target: Target, kind: Kind): Promise<ServerConnection> {
     const node = this.#node(target.node)
     node.open++
+    this.#opening.push(kind)
     try {
       const connection = await this.#options.open(target, kind)
       if (connection.lost) throw new AllwriteError('unavailable', 'the connection was lost at once')
@@ -278,7 +359,14 @@ export class Connections {
     } catch (thrown) {
       this.#freed(node)
       throw thrown
+    } finally {
+      this.#opening.splice(this.#opening.indexOf(kind), 1)
+      this.#changed()
     }
+  }
+
+  #changed(): void {
+    for (const look of this.#watchers) look()
   }
 
   /** To be called when a connection has closed. */
@@ -291,6 +379,7 @@ export class Connections {
     const kind = this.#kinds.get(connection)
     if (kind === undefined) return
     this.#kinds.delete(connection)
+    this.#stale.delete(connection)
     node.connections.delete(connection)
     const free = node.free.get(kind)
     const at = free?.indexOf(connection) ?? -1
@@ -300,6 +389,7 @@ export class Connections {
     }
     if (free?.length === 0) node.free.delete(kind)
     this.#freed(node)
+    this.#changed()
   }
 
   #freed(node: Node): void {
@@ -338,6 +428,8 @@ export class Connections {
     })
   }
 }
+
+const isOf = (kind: Kind, database: string | undefined): boolean => database === undefined || kind.database === database
 
 /** No node can be had: what the client is told. */
 export class NoNode extends Error {

@@ -15,6 +15,7 @@ import {
   bindComplete,
   closeComplete,
   commandComplete,
+  dataRow,
   dataRowOfText,
   noData,
   parseComplete,
@@ -23,6 +24,7 @@ import {
   readQuery,
   readTarget,
   readyForQuery,
+  rowDescription,
 } from '../../wire/pgwire/messages.ts'
 import { createThrottle } from '../../login/throttle.ts'
 import { defaultRules } from '../../wire/hba/rules.ts'
@@ -32,14 +34,15 @@ import { fixedRoutes } from './fixed-routes.ts'
 
 export const password = 'secret'
 const verifier = verifierOfPassword(password, Buffer.alloc(16, 1), 4096)
-const roleRecord = JSON.stringify({
-  verifier,
-  can_login: true,
-  expired: false,
-  connection_limit: -1,
-  superuser: true,
-  member_of: [],
-})
+const roleRecordOf = (superuser: boolean): string =>
+  JSON.stringify({
+    verifier,
+    can_login: true,
+    expired: false,
+    connection_limit: -1,
+    superuser,
+    member_of: [],
+  })
 
 /** What a pool in front of scripted nodes needs besides its routes. */
 export const fakeTrust = () => ({
@@ -55,6 +58,8 @@ export class FakeCluster {
   readonly ledger: string[] = []
   readonly connections = new Map<string, number>()
   readonly closed = new Set<string>()
+  /** All roles are. */
+  superuser = true
 }
 
 /** Told of each statement before it runs; 'die': the node is killed then; 'die after': when it has run, before it answers. */
@@ -281,7 +286,7 @@ export class FakeSession {
       const rows = closed.map((id) => dataRow([id, String(connections.get(id))]))
       return Buffer.concat([...rows, commandComplete('SELECT 1')])
     }
-    if (text.includes('role_record')) return rowOf([roleRecord], 'SELECT 1')
+    if (text.includes('role_record')) return rowOf([roleRecordOf(this.node.cluster.superuser)], 'SELECT 1')
     if (text.startsWith("SELECT 's'")) return this.#stateRows()
     if (text.includes('1 / 0')) return this.#error('22012', 'division by zero')
     switch (word) {
@@ -344,17 +349,7 @@ const row = (value: string, tag: string): Buffer =>
   Buffer.concat([describe('v'), dataRowOfText(value), commandComplete(tag)])
 
 /** A RowDescription of one column of text. */
-export function describe(name: string): Buffer {
-  const column = Buffer.from(`\0\x01${name}\0`, 'latin1')
-  const rest = Buffer.alloc(18)
-  rest.writeUInt32BE(25, 6)
-  rest.writeInt16BE(-1, 10)
-  rest.writeInt32BE(-1, 12)
-  const head = Buffer.alloc(5)
-  head.write('T', 'latin1')
-  head.writeUInt32BE(4 + column.length + rest.length, 1)
-  return Buffer.concat([head, column, rest])
-}
+export const describe = (name: string): Buffer => rowDescription([{ name, type: 25, size: -1 }])
 
 const noParameters = Buffer.from('t\0\0\0\x06\0\0', 'latin1')
 
@@ -364,22 +359,6 @@ const withoutDescription = (answer: Buffer): Buffer =>
 
 const rowOf = (columns: readonly (string | null)[], tag: string): Buffer =>
   Buffer.concat([dataRow(columns), commandComplete(tag)])
-
-function dataRow(columns: readonly (string | null)[]): Buffer {
-  const parts: Buffer[] = []
-  for (const column of columns) {
-    const bytes = Buffer.from(column ?? '')
-    const length = Buffer.alloc(4)
-    length.writeInt32BE(column === null ? -1 : bytes.length, 0)
-    parts.push(length, bytes)
-  }
-  const body = Buffer.concat(parts)
-  const head = Buffer.alloc(7)
-  head.write('D', 'latin1')
-  head.writeUInt32BE(body.length + 6, 1)
-  head.writeUInt16BE(columns.length, 5)
-  return Buffer.concat([head, body])
-}
 
 /** Nodes 1 … `count` of one cluster, and routes to them: node 1 comes first while it lives. */
 export async function fakeCluster(count: number) {

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
+import type { RoleRecord } from '../../login/authenticate.ts'
 import { ClosedError } from '../../login/byte-reader.ts'
 import { closeChannel, openChannel, readOpening, type Channel } from '../../login/login-channel.ts'
 import { identify, type Admission } from '../../login/identify.ts'
@@ -23,16 +24,19 @@ import {
   readyForQueryIdle,
 } from '../../wire/pgwire/login-messages.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { adminName, Console, consoleParameters } from '../admin/index.ts'
 import type { EndpointRoutes, Target } from '../contract.ts'
-import { cancelAt, Cancels } from './cancels.ts'
+import { Administration, clientsMaxDefault } from './administration.ts'
+import { cancelAt, Cancels, type CancelKey } from './cancels.ts'
 import { Connections, NoNode, type Kind, type NodeCounts } from './connections.ts'
 import { loginAtNode } from './node-login.ts'
 import { ConnectionLost, ServerConnection } from './server-connection.ts'
 import type { FailoverCounts, SessionContext } from './session-context.ts'
 import type { PinReason } from './session-state.ts'
 import { PooledSession } from './session.ts'
-import { checkedSettings, type PoolSettings } from './settings.ts'
+import { checkedSettings, type PoolSettings, type RunningSettings } from './settings.ts'
 import { Steward } from './steward.ts'
+import { Traffics } from './traffic.ts'
 import { errorFrame } from './words.ts'
 
 export interface PoolOptions {
@@ -83,7 +87,6 @@ export interface Pool extends AsyncDisposable {
 /** PostgreSQL's authentication_timeout, ms. */
 const loginMsMax = 60_000
 const backlog = 1024
-const clientsMaxDefault = 20_000
 /** Connections that have not logged in. */
 const lobbyMax = 1_000
 /** How long the cluster may take to tell what became of a connection's transactions, ms. */
@@ -102,7 +105,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
 
 class PoolListener implements Pool {
   readonly #options: PoolOptions
-  readonly #settings: PoolSettings
+  readonly #settings: RunningSettings
   readonly #server: Server
   /** By database: connections are counted in their own. */
   readonly #stewards = new Map<string, Steward>()
@@ -122,6 +125,9 @@ class PoolListener implements Pool {
   readonly #admission: Admission
   /** A reader's transactions never write: there is nothing to count. */
   readonly #counts: boolean
+  readonly #consoles = new Set<Console>()
+  readonly #traffics = new Traffics(performance.now())
+  readonly #administration: Administration
   readonly #sweep: NodeJS.Timeout
 
   constructor(options: PoolOptions) {
@@ -150,6 +156,17 @@ class PoolListener implements Pool {
       counts: { lost: 0, replayed: 0, differed: 0, committed: 0, unknown: 0 },
       log: options.log,
     }
+    this.#administration = new Administration({
+      ...options,
+      connections: this.#connections,
+      sessions: this.#sessions,
+      traffics: this.#traffics,
+      settings: this.#settings,
+      port: () => this.port,
+      clientsMax: options.clientsMax ?? clientsMaxDefault,
+      sockets: this.#sockets,
+      consoles: this.#consoles,
+    })
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
       this.#serve(socket).catch((thrown: unknown) => {
         socket.destroy()
@@ -229,6 +246,7 @@ class PoolListener implements Pool {
   }
 
   #endIdle(): void {
+    this.#traffics.tick(performance.now())
     const { IdleClientTimeout } = this.#settings
     if (IdleClientTimeout === 0) return
     const before = performance.now() - IdleClientTimeout * 1000
@@ -263,11 +281,32 @@ class PoolListener implements Pool {
     if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(startup.minor, startup.unknownOptions))
     if (this.#sessions.size >= (this.#options.clientsMax ?? clientsMaxDefault))
       throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
-    const { keys } = await identify(channel, startup, accepted.remoteAddress ?? '', false, this.#admission)
+    const { keys, role } = await identify(channel, startup, accepted.remoteAddress ?? '', false, this.#admission)
+    if (startup.database === adminName) {
+      this.#openConsole(channel, startup.minor, role)
+      return
+    }
+    this.#administration.checkAdmitted(startup.database)
     this.#keys.set(startup.user, keys)
     const kind = this.#kindOf(startup)
     const parameters = this.#parameters.get(kind) ?? (await this.#firstOf(kind, channel))
     this.#begin(channel, startup.minor, kind, parameters)
+  }
+
+  #openConsole(channel: Channel, minor: number, role: RoleRecord | undefined): void {
+    if (role?.superuser !== true)
+      throw new AllwriteError('unavailable', 'not allowed', {
+        sqlState: '28000',
+        hint: 'The admin console is for superusers.',
+      })
+    const key = this.#cancels.open(minor, () => Promise.resolve(console.cancel()))
+    channel.socket.write(greeting(consoleParameters, key))
+    const console = new Console(channel.socket, channel.reader.release(), this.#administration)
+    this.#consoles.add(console)
+    void console.closed.then(() => {
+      this.#consoles.delete(console)
+      this.#cancels.close(key)
+    })
   }
 
   /** The first of its kind waits for a connection: what it is told comes from there. */
@@ -290,13 +329,7 @@ class PoolListener implements Pool {
     const key = this.#cancels.open(minor, async () => {
       if (session.server?.busy) await cancelAt(session.server)
     })
-    socket.write(
-      Buffer.concat([
-        ...[...parameters].map(([name, value]) => parameterStatus(name, value)),
-        backendKeyData(key.pid, key.secret),
-        readyForQueryIdle(),
-      ]),
-    )
+    socket.write(greeting(parameters, key))
     const session = new PooledSession({
       client: socket,
       leftover: channel.reader.release(),
@@ -330,7 +363,8 @@ class PoolListener implements Pool {
     const key = JSON.stringify([user, database, parameters])
     let kind = this.#kinds.get(key)
     if (kind === undefined) {
-      this.#kinds.set(key, (kind = { user, database, parameters }))
+      const traffic = this.#traffics.of(user, database, performance.now())
+      this.#kinds.set(key, (kind = { user, database, parameters, traffic }))
       if (this.#kinds.size > kindsMax) this.#forgetKinds()
     }
     return kind
@@ -391,6 +425,14 @@ class PoolListener implements Pool {
     return InitQuery === '' ? statements : [...statements, InitQuery]
   }
 }
+
+/** What a client hears behind its login. */
+const greeting = (parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer =>
+  Buffer.concat([
+    ...[...parameters].map(([name, value]) => parameterStatus(name, value)),
+    backendKeyData(key.pid, key.secret),
+    readyForQueryIdle(),
+  ])
 
 /** What only the pool may tell a node. */
 const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection', vouchName])

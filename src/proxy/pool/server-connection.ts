@@ -89,6 +89,9 @@ export class ServerConnection {
   sequencesUsed = false
   /** Cancel requests that are on their way: they must not meet the next borrower's statement. */
   readonly cancels = new Set<Promise<void>>()
+  /** performance.now() when it was opened, and when it was given back last. */
+  readonly openedAt = performance.now()
+  usedAt = this.openedAt
   /** Transactions of this connection that are known to be committed and have written (ADR 29). */
   counted = 0
   #lost = false
@@ -169,6 +172,11 @@ export class ServerConnection {
   /** The server does not read as fast as it is written to. */
   get blocked(): boolean {
     return this.#socket.writableNeedDrain
+  }
+
+  /** For who looks at connections. */
+  get socket(): Socket {
+    return this.#socket
   }
 
   /** The borrower's client does not read. */

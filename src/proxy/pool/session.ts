@@ -18,28 +18,18 @@ import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import { Part, typeByte } from '../../wire/pgwire/frames.ts'
 import { readParameter, Status } from '../../wire/pgwire/messages.ts'
 import type { Target } from '../contract.ts'
-import { ClientInput, type ClientFrame } from './client-input.ts'
+import { ClientInput, lastWordsRead, type ClientFrame } from './client-input.ts'
 import { ClientOutput } from './client-output.ts'
-import { NoNode, type Home, type Kind } from './connections.ts'
+import { NoNode, type Home, type Kind, type Request } from './connections.ts'
 import { differsError, lose, recover } from './failover.ts'
-import { errorFrame, furnishError, parameterFrame, readyFrame, stateLostError } from './words.ts'
+import { errorFrame, parameterFrame, readyFrame, stateLostError } from './words.ts'
 import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback } from './forward.ts'
 import { furnish } from './furnish.ts'
 import { Recording, type Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type Borrower, type ServerConnection } from './server-connection.ts'
-import {
-  discardAll,
-  freshState,
-  learn,
-  mentionsSetConfig,
-  readTexts,
-  stateQuery,
-  type SessionState,
-} from './session-state.ts'
+import { learnFrom } from './learn-from.ts'
+import { discardAll, freshState, mentionsSetConfig, type SessionState } from './session-state.ts'
 import { SessionEnd, type SessionContext } from './session-context.ts'
-
-/** How long a client may take to read its last words, ms. */
-const lingerMsMax = 2_000
 
 export class PooledSession implements Borrower {
   readonly client: Socket
@@ -70,8 +60,13 @@ export class PooledSession implements Borrower {
   partOpen = false
   /** Told by agents in this transaction: see {@link Borrower.touched}. */
   readonly touches = new Set<string>()
-  /** performance.now() when it last had nothing to do. */
-  idleSince = performance.now()
+  /** performance.now() when it began, when it last had nothing to do, when its last request began. */
+  readonly openedAt = performance.now()
+  idleSince = this.openedAt
+  requestedAt = this.openedAt
+  /** performance.now() since when it waits for a connection. */
+  waitingSince: number | undefined
+  #transactionBegan = 0
   #last: ServerConnection | undefined
   #settled: { readonly node: number; readonly leave: () => void } | undefined
   #texts = new Set<string>()
@@ -91,6 +86,7 @@ export class PooledSession implements Borrower {
   #woken = false
   readonly #gone = new AbortController()
   #terminated: AllwriteError | undefined
+  #killed = false
 
   constructor(options: {
     readonly client: Socket
@@ -126,10 +122,18 @@ export class PooledSession implements Borrower {
     return this.unit === undefined && this.status === Status.idle
   }
 
-  /** Ends the session as soon as it is idle, or at once. */
+  /** Ends the session as soon as it is idle. */
   terminate(error: AllwriteError): void {
     this.#terminated = error
     this.wake()
+  }
+
+  /** Ends the session at once, whatever it does: its transaction is rolled back, unless its COMMIT is under way. */
+  kill(error: AllwriteError): void {
+    this.#killed = true
+    this.terminate(error)
+    this.#gone.abort()
+    this.server?.destroy()
   }
 
   // --- what the connection says ---
@@ -137,6 +141,7 @@ export class PooledSession implements Borrower {
   visible(type: number, buffer: Buffer, start: number, end: number, part: number): void {
     if (type === errorType) this.#sawError = true
     this.lastShown = type
+    this.kind.traffic.sent += end - start
     this.partOpen = (part & Part.last) === 0
     this.emit(buffer, start, end)
   }
@@ -173,6 +178,9 @@ export class PooledSession implements Borrower {
       if (this.comparison) this.comparison.ready = status
       return
     }
+    const { traffic } = this.kind
+    traffic.queries++
+    traffic.queryUs += (performance.now() - this.requestedAt) * 1000
     if (status !== Status.idle) {
       this.status = status
       this.#emitFrame(frame)
@@ -198,7 +206,8 @@ export class PooledSession implements Borrower {
       if (this.#terminated) words = errorFrame(this.#terminated, 'FATAL')
     } catch (thrown) {
       if (thrown instanceof InvariantError) throw thrown
-      if (thrown instanceof SessionEnd) words = thrown.words
+      if (this.#killed && this.#terminated) words = errorFrame(this.#terminated, 'FATAL')
+      else if (thrown instanceof SessionEnd) words = thrown.words
       else if (thrown instanceof NoNode) words = thrown.refusal
       else words = errorFrame(AllwriteError.from(thrown), 'FATAL')
       if (!(thrown instanceof SessionEnd || thrown instanceof NoNode || thrown instanceof AllwriteError))
@@ -209,12 +218,12 @@ export class PooledSession implements Borrower {
     if (words && !this.partOpen) this.output.push(words)
     this.output.flush()
     this.client.end()
-    await this.#clientClosed()
+    await lastWordsRead(this.client)
   }
 
   async #serve(): Promise<void> {
     for (;;) {
-      if (this.client.closed) return
+      if (this.client.closed || this.#killed) return
       if (this.#terminated && this.idle) return
       try {
         if (await this.#step()) return
@@ -257,6 +266,7 @@ export class PooledSession implements Borrower {
   }
 
   async #handle(frame: ClientFrame): Promise<void> {
+    this.kind.traffic.received += frame.bytes.length
     if (this.#dropping) {
       if (frame.type !== frontend.sync) return
       this.#dropping = false
@@ -295,7 +305,9 @@ export class PooledSession implements Borrower {
   }
 
   #beginUnit(): void {
+    this.requestedAt = performance.now()
     if (this.status === Status.idle) {
+      this.#transactionBegan = this.requestedAt
       this.unnamedBefore = this.state.unnamed
       this.statementsBefore = undefined
     }
@@ -331,7 +343,7 @@ export class PooledSession implements Borrower {
       const { kind, home } = this
       const chosen = (target: Target): void => this.#settle(target)
       const request = { kind, home, last: this.#last, signal: this.#gone.signal, chosen }
-      const server = connections.take(request) ?? (await connections.borrow(request))
+      const server = connections.take(request) ?? (await this.#waitFor(request))
       if (this.client.closed) {
         connections.release(server)
         throw new SessionEnd(undefined)
@@ -362,6 +374,17 @@ export class PooledSession implements Borrower {
     this.#settled = { node: target.node, leave: this.context.routes.opened(target) }
   }
 
+  async #waitFor(request: Request): Promise<ServerConnection> {
+    const began = performance.now()
+    this.waitingSince = began
+    try {
+      return await this.context.connections.borrow(request)
+    } finally {
+      this.waitingSince = undefined
+      this.kind.traffic.waitUs += (performance.now() - began) * 1000
+    }
+  }
+
   /** Bytes for the client: in a repetition only what it has not had. */
   emit(buffer: Buffer, from: number, end: number): void {
     const { comparison } = this
@@ -385,6 +408,9 @@ export class PooledSession implements Borrower {
     this.#emitFrame(readyFrame(Status.idle))
     this.status = Status.idle
     this.closeTransaction()
+    const { traffic } = this.kind
+    traffic.transactions++
+    traffic.transactionUs += (performance.now() - this.#transactionBegan) * 1000
     if (!this.pinned) {
       this.server = undefined
       this.#last = server
@@ -396,29 +422,19 @@ export class PooledSession implements Borrower {
   async #endTransaction(): Promise<void> {
     const { server, touches, state } = this
     if (server === undefined) throw new ConnectionLost()
-    const code = touches.has('code') || touches.has('prepare')
-    for (const what of touches) {
-      const name = /^setting (.*)$/.exec(what)?.[1]
-      if (name?.includes('.')) state.customNames.add(name)
-    }
-    readTexts(state, this.#texts)
     try {
-      const answer = await server.ask(stateQuery(state.customNames))
-      if (answer.error) throw furnishError(answer.error.message)
-      const readOnly = server.reported.get(readOnlyName)
-      learn(state, answer.rows, {
+      await learnFrom(server, {
+        state,
+        touches,
+        texts: this.#texts,
         user: this.kind.user,
-        readOnly: touches.has(`setting ${readOnlyName}`) || state.settings.has(readOnlyName) ? readOnly : undefined,
-        filters: this.context.settings.SessionPinningFilters,
-        code,
+        settings: this.context.settings,
       })
     } catch (thrown) {
       // The client has not heard of the end: as if the transaction were still open.
       if (thrown instanceof ConnectionLost) this.#ended = false
       throw thrown
     }
-    server.applied.clear()
-    for (const [name, value] of state.settings) server.applied.set(name, value)
     this.#ended = false
     this.#over(server)
   }
@@ -476,22 +492,8 @@ export class PooledSession implements Borrower {
     server.borrower = undefined
     server.destroy()
   }
-
-  #clientClosed(): Promise<void> {
-    if (this.client.closed) return Promise.resolve()
-    const timer = setTimeout(() => this.client.destroy(), lingerMsMax)
-    // What the client still sends is read and dropped, so that its end is seen.
-    this.client.resume()
-    return new Promise((resolve) => {
-      this.client.once('close', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
-  }
 }
 
 const errorType = typeByte('E')
 const noticeType = typeByte('N')
 const parameterType = typeByte('S')
-const readOnlyName = 'default_transaction_read_only'

@@ -65,6 +65,42 @@ export function checkedSettings(wanted: Partial<PoolSettings>): PoolSettings {
   return settings
 }
 
+/** Settings of a pool that runs: those can be changed that are asked for anew each time. */
+export type RunningSettings = { -readonly [Name in keyof PoolSettings]: PoolSettings[Name] }
+
+/** A connection is counted from its first statement on, or not at all. */
+export const isChangeable = (name: keyof PoolSettings): boolean => name !== 'replay'
+
+export const isSettingName = (name: string): name is keyof PoolSettings => Object.hasOwn(defaultSettings, name)
+
+/** As SHOW CONFIG shows it, and {@link setFromText} reads it. */
+export const settingText = (value: PoolSettings[keyof PoolSettings]): string =>
+  Array.isArray(value) ? value.join(',') : String(value)
+
+/** Changes a setting of a pool that runs. @throws AllwriteError configuration; then nothing has changed */
+export function setFromText(settings: RunningSettings, name: string, text: string): void {
+  const known = Object.keys(defaultSettings).find((one) => one.toLowerCase() === name.toLowerCase())
+  if (known === undefined || !isSettingName(known))
+    throw new AllwriteError('configuration', `there is no setting "${name}"`, {
+      hint: `There are: ${Object.keys(defaultSettings).filter(isSettingName).filter(isChangeable).join(', ')}.`,
+    })
+  if (!isChangeable(known))
+    throw new AllwriteError('configuration', `setting "${known}" can not be changed while the pool runs`, {
+      hint: 'Start the endpoint with it.',
+    })
+  const standard = defaultSettings[known]
+  const value =
+    typeof standard === 'number'
+      ? numberOf(text)
+      : typeof standard === 'string'
+        ? text
+        : text.split(',').filter((part) => part !== '')
+  Object.assign(settings, checkedSettings({ ...settings, [known]: value }))
+}
+
+/** Not a number: refused by the check that follows. */
+const numberOf = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text))
+
 /** Connections that may be open to one node. */
 export const connectionsMax = (settings: PoolSettings): number =>
   Math.max(1, Math.floor((settings.nodeConnectionsMax * settings.MaxConnectionsPercent) / 100))

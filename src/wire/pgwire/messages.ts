@@ -93,14 +93,48 @@ export const bindComplete = frame('2', none)
 export const closeComplete = frame('3', none)
 export const noData = frame('n', none)
 
-/** A row of one text column. */
-export const dataRowOfText = (value: string): Buffer => {
-  const bytes = Buffer.from(value)
-  const head = Buffer.alloc(6)
-  head.writeUInt16BE(1, 0)
-  head.writeUInt32BE(bytes.length, 2)
-  return frame('D', Buffer.concat([head, bytes]))
+/** A column of a result in text format. */
+export interface ResultColumn {
+  readonly name: string
+  /** OID of its type. */
+  readonly type: number
+  /** Of its type, bytes; -1: it varies. */
+  readonly size: number
 }
+
+const countOf = (list: readonly unknown[]): Buffer => {
+  const count = Buffer.alloc(2)
+  count.writeUInt16BE(list.length, 0)
+  return count
+}
+
+/** Columns that belong to no table. */
+export const rowDescription = (columns: readonly ResultColumn[]): Buffer => {
+  const parts = [countOf(columns)]
+  for (const { name, type, size } of columns) {
+    const rest = Buffer.alloc(18)
+    rest.writeUInt32BE(type, 6)
+    rest.writeInt16BE(size, 10)
+    rest.writeInt32BE(-1, 12)
+    parts.push(text(name), rest)
+  }
+  return frame('T', Buffer.concat(parts))
+}
+
+/** A row in text format. */
+export const dataRow = (values: readonly (string | null)[]): Buffer => {
+  const parts = [countOf(values)]
+  for (const value of values) {
+    const bytes = value === null ? none : Buffer.from(value)
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(value === null ? -1 : bytes.length, 0)
+    parts.push(length, bytes)
+  }
+  return frame('D', Buffer.concat(parts))
+}
+
+/** A row of one text column. */
+export const dataRowOfText = (value: string): Buffer => dataRow([value])
 
 // --- reading ---
 
