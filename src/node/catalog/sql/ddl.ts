@@ -91,8 +91,8 @@ END $$;
 -- Declared bounds come back for the moment of a command that may check or change them; ddl_end closes them again.
 CREATE OR REPLACE FUNCTION allwrite.needs_open_sequences(tag text, statement text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT tag = 'ALTER SEQUENCE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|as)\M'
-      OR tag = 'ALTER TABLE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|identity)\M'
+  SELECT tag = 'ALTER SEQUENCE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|as|owned)\M'
+      OR tag = 'ALTER TABLE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|identity|type)\M'
 $$;
 
 CREATE OR REPLACE FUNCTION allwrite.before_alter(tag text, statement text) RETURNS void
@@ -247,7 +247,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE statement text; permanent bigint; temporary bigint; tables text[];
 BEGIN
   -- ALTER TABLE drops things too; ddl_end journals it. DROP OWNED fires both.
-  IF tag NOT LIKE 'DROP %' OR tag = 'DROP OWNED' THEN RETURN; END IF;
+  IF tag NOT LIKE 'DROP %' OR tag = 'DROP OWNED' OR allwrite.in_extension_script(context) THEN RETURN; END IF;
   SELECT count(*) FILTER (WHERE o.original AND NOT t), count(*) FILTER (WHERE o.original AND t),
          coalesce(array_agg(o.schema_name || '.' || o.object_name) FILTER (WHERE o.object_type = 'table' AND NOT t), '{}')
     INTO permanent, temporary, tables
