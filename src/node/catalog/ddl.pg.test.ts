@@ -143,7 +143,10 @@ PL/pgSQL function q'')', n); END $$`,
     },
     'an extension, once': { statements: ['CREATE EXTENSION citext SCHEMA app'], count: 1 },
     'an extension whose scripts drop what scripts before have made, once': {
-      statements: ['CREATE EXTENSION hstore SCHEMA app', "DO 'BEGIN EXECUTE ''DROP EXTENSION hstore''; CREATE EXTENSION hstore; END'"],
+      statements: [
+        'CREATE EXTENSION hstore SCHEMA app',
+        "DO 'BEGIN EXECUTE ''DROP EXTENSION hstore''; CREATE EXTENSION hstore; END'",
+      ],
       count: 3,
     },
     partitions: {
