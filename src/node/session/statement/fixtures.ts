@@ -61,9 +61,9 @@ export const fixtureContext: HarmlessContext = {
 /** One classifier for all tests of a file, and what it says of texts with one statement. */
 export interface Classifying {
   readonly classifier: StatementClassifier
-  one(text: string, facts?: SessionFacts): ClassifiedStatement
+  readonly one: (text: string, facts?: SessionFacts) => ClassifiedStatement
   /** @throws AssertionError where it is no write */
-  write(text: string, facts?: SessionFacts): WriteStatement
+  readonly write: (text: string, facts?: SessionFacts) => WriteStatement
 }
 
 export const startClassifying = async (): Promise<Classifying> => {
