@@ -1,5 +1,5 @@
 /**
- * Every suite, and the quick ones that CI runs.
+ * Every suite; CI runs them all.
  *
  * @module
  */
@@ -11,10 +11,7 @@ import { psycopg, sqlalchemy } from './python.ts'
 import { programs } from './programs.ts'
 import type { Suite } from './suite.ts'
 
-const quick: ReadonlySet<string> = new Set(['pgx', 'pgxpool', 'pq', 'psycopg'])
-
 export const allSuites: readonly Suite[] = [...goSuites, psycopg, jdbc, sqlalchemy, programs]
-export const quickSuites: readonly Suite[] = allSuites.filter(({ name }) => quick.has(name))
 
 const isThere = (need: string): boolean => {
   if (need.startsWith('/')) return existsSync(need)
