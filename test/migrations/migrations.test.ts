@@ -10,7 +10,7 @@ import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual, assertSameCatalogs } from '#testing/equality.ts'
 import { libpqEnv, missing, run } from '#testing/tools.ts'
-import { dump18 } from '../suites/programs.ts'
+import { dump18 } from '../suites/dumps.ts'
 import { hotWriters } from '../system/hot-writers.ts'
 import { deploy } from './prisma.ts'
 

@@ -5,13 +5,14 @@
  */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { dumps } from './dumps.ts'
 import { goSuites } from './go.ts'
 import { jdbc } from './jdbc.ts'
 import { psycopg, sqlalchemy } from './python.ts'
 import { programs } from './programs.ts'
 import type { Suite } from './suite.ts'
 
-export const allSuites: readonly Suite[] = [...goSuites, psycopg, jdbc, sqlalchemy, programs]
+export const allSuites: readonly Suite[] = [...goSuites, psycopg, jdbc, sqlalchemy, dumps, programs]
 
 const isThere = (need: string): boolean => {
   if (need.startsWith('/')) return existsSync(need)
