@@ -111,6 +111,8 @@ BEGIN
                          OR EXISTS (SELECT FROM pg_tablespace t WHERE age(t.xmin) <= 0 AND allwrite.own_write(t.xmin))) THEN
     RETURN 'privileges on a database or tablespace';
   END IF;
+  -- It refuses what could never be decoded.
+  IF ddl THEN PERFORM allwrite.await_decoding(); END IF;
   IF NOT ddl THEN
     -- CREATE TABLE AS under EXPLAIN ANALYZE fires no event trigger; a new relation's file is named by its OID.
     SELECT 'table ' || c.oid::regclass INTO found_name

@@ -55,24 +55,43 @@ BEGIN
   END LOOP;
 END $$;
 
--- The command's own text. context is PG_CONTEXT of the event trigger: one line at top level; else the innermost SQL
--- statement in full follows, up to a quote and the line of its caller. A text may hold such a line itself, but only inside
--- of quotes. NULL where the text is not known: SQL-language functions.
-CREATE OR REPLACE FUNCTION allwrite.statement_text(context text) RETURNS text
+-- The innermost SQL statement in full, where lines of PG_CONTEXT begin with one: up to a quote and the line of its caller. A text may
+-- hold such a line itself, but only inside of quotes. NULL: another line, or no end is found.
+CREATE OR REPLACE FUNCTION allwrite.first_statement(lines text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  rest text := substr(context, strpos(context, E'\n') + 1);
+  rest text := substr(lines, length('SQL statement "') + 1);
   piece text; candidate text;
 BEGIN
-  IF strpos(context, E'\n') = 0 THEN RETURN current_query(); END IF;
-  IF rest NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
-  rest := substr(rest, length('SQL statement "') + 1);
-  FOR piece IN SELECT * FROM regexp_split_to_table(rest, '"\n(?=(?:PL/\w+|SQL) function )') LOOP
+  IF lines NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
+  FOR piece IN SELECT * FROM regexp_split_to_table(rest, '"\n(?=(?:PL/\w+|SQL) function |extension script file )') LOOP
     candidate := concat(candidate || E'"\n', piece);
     IF candidate = rest THEN candidate := left(candidate, -1); END IF;
     IF allwrite.is_complete(candidate) THEN RETURN candidate; END IF;
   END LOOP;
   RETURN NULL;
+END $$;
+
+-- The command's own text. context is PG_CONTEXT of the event trigger: one line at top level; else the innermost statement follows.
+-- NULL where the text is not known: SQL-language functions.
+CREATE OR REPLACE FUNCTION allwrite.statement_text(context text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN strpos(context, E'\n') = 0 THEN current_query() ELSE allwrite.first_statement(substr(context, strpos(context, E'\n') + 1)) END
+$$;
+
+-- Is the command one of an extension's script, at whatever depth? Of what it drops nothing else tells.
+CREATE OR REPLACE FUNCTION allwrite.in_extension_script(context text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rest text := context; statement text; ending integer;
+BEGIN
+  LOOP
+    IF rest LIKE 'extension script file "%' THEN RETURN true; END IF;
+    statement := allwrite.first_statement(rest);
+    ending := CASE WHEN statement IS NULL THEN strpos(rest, E'\n') ELSE length(concat('SQL statement "', statement, E'"\n')) END;
+    IF ending = 0 OR ending >= length(rest) THEN RETURN false; END IF;
+    rest := substr(rest, ending + 1);
+  END LOOP;
 END $$;
 
 CREATE OR REPLACE FUNCTION allwrite.is_temporary(class oid, object oid, schema_name text) RETURNS boolean

@@ -29,19 +29,27 @@ export const ddlSql = String.raw`
 -- transaction changes the row again, or another one takes its place on the page, rows that were written in between and are
 -- decoded afterwards meet the wrong entry: "could not map filenumber", "unexpected duplicate", or another table's columns
 -- [found by experiment on 18.4]. So the rows are decoded before the catalogs change again.
+--
+-- To print a value of a row type the walsender opens that type's relation, which waits for who has made or altered it: for this transaction,
+-- where it also wrote rows that hold such values.
 CREATE OR REPLACE FUNCTION allwrite.await_decoding() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  written pg_lsn; sent pg_lsn; deadline timestamptz := clock_timestamp() + interval '60 s';
+  written pg_lsn; sent pg_lsn; decoder integer; looks integer := 0; deadline timestamptz := clock_timestamp() + interval '60 s';
 BEGIN
   written := pg_logical_emit_message(false, 'allwrite_flush', '', true);
   LOOP
-    SELECT w.sent_lsn INTO sent FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid
+    SELECT w.sent_lsn, w.pid INTO sent, decoder FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid
      WHERE s.slot_name ~ '^allwrite(_\d+)?$' AND s.datoid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
     -- Nobody decodes: the agent is gone, and this backend soon with it.
     EXIT WHEN sent IS NULL OR sent >= written;
     IF clock_timestamp() > deadline THEN
       RAISE EXCEPTION 'the node is too far behind in decoding to change the schema' USING ERRCODE = '57014', HINT = 'Try again later.';
+    END IF;
+    looks := looks + 1;
+    IF looks % 32 = 0 AND pg_backend_pid() = ANY (pg_blocking_pids(decoder)) THEN
+      RAISE EXCEPTION 'one transaction can''t make or alter a row type and write rows that hold its values' USING ERRCODE = '0A000',
+        HINT = 'Commit in between.';
     END IF;
     PERFORM pg_sleep(0.001);
   END LOOP;
@@ -91,8 +99,8 @@ END $$;
 -- Declared bounds come back for the moment of a command that may check or change them; ddl_end closes them again.
 CREATE OR REPLACE FUNCTION allwrite.needs_open_sequences(tag text, statement text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT tag = 'ALTER SEQUENCE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|as)\M'
-      OR tag = 'ALTER TABLE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|identity)\M'
+  SELECT tag = 'ALTER SEQUENCE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|as|owned)\M'
+      OR tag = 'ALTER TABLE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|identity|type)\M'
 $$;
 
 CREATE OR REPLACE FUNCTION allwrite.before_alter(tag text, statement text) RETURNS void
@@ -247,7 +255,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE statement text; permanent bigint; temporary bigint; tables text[];
 BEGIN
   -- ALTER TABLE drops things too; ddl_end journals it. DROP OWNED fires both.
-  IF tag NOT LIKE 'DROP %' OR tag = 'DROP OWNED' THEN RETURN; END IF;
+  IF tag NOT LIKE 'DROP %' OR tag = 'DROP OWNED' OR allwrite.in_extension_script(context) THEN RETURN; END IF;
   SELECT count(*) FILTER (WHERE o.original AND NOT t), count(*) FILTER (WHERE o.original AND t),
          coalesce(array_agg(o.schema_name || '.' || o.object_name) FILTER (WHERE o.object_type = 'table' AND NOT t), '{}')
     INTO permanent, temporary, tables
