@@ -187,7 +187,7 @@ DECLARE
   xid text;
 BEGIN
   IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL THEN
-    IF (SELECT l.closed IS NULL FROM allwrite.tables_locked() l) THEN RETURN NULL; END IF;
+    IF (SELECT l.closed IS NULL FROM allwrite.tables_locked() l) THEN RETURN allwrite.capture(nonce); END IF;
     -- LOCK TABLE gives no id, but its record needs one.
     PERFORM pg_catalog.pg_current_xact_id();
   END IF;

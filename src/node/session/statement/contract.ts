@@ -159,6 +159,8 @@ export interface ConcurrentRequest {
   readonly columns?: readonly string[]
   readonly statement: string
   readonly tail?: string
+  /** The statement without CONCURRENTLY, for a temporary table: PostgreSQL ignores the word there. */
+  readonly plain: string
 }
 
 /** What is journaled of a command that no transaction may hold; `allwrite.journal_database` reads it as JSON. */
