@@ -63,6 +63,7 @@ $$;
 CREATE OR REPLACE FUNCTION allwrite.capture(nonce text) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+  IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL AND pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.=) 0 THEN RETURN NULL; END IF;
   IF EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c
               WHERE c.is_holdable AND c.creation_time OPERATOR(pg_catalog.>=) pg_catalog.now()) THEN
     IF pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL THEN

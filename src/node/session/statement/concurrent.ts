@@ -116,7 +116,7 @@ const nameBytesMax = 63
 
 /** As much of a name as fits before a suffix, in whole characters. */
 const clip = (name: string, suffix: string): string => {
-  let chars = [...name]
+  let chars = Array.from(name)
   while (Buffer.byteLength(chars.join('')) + suffix.length > nameBytesMax) chars = chars.slice(0, -1)
   return `${chars.join('')}${suffix}`
 }
