@@ -229,10 +229,8 @@ BEGIN
   END IF;
 
   PERFORM allwrite.journal(statement, allwrite.session_role(), settings, allwrite.locked_tables(), lower(tag));
-  IF tag = 'ALTER TABLE' THEN
-    PERFORM allwrite.journal_missing();
-    PERFORM allwrite.journal_digests();
-  END IF;
+  IF tag = 'ALTER TABLE' THEN PERFORM allwrite.journal_missing(); END IF;
+  IF current_setting('allwrite.rewritten', true) <> '' THEN PERFORM allwrite.journal_digests(); END IF;
   PERFORM allwrite.settle_tables();
   PERFORM allwrite.settle_sequences(true, statement);
 END $$;

@@ -268,7 +268,9 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     ddl: selectInto || (!isQuery && !plainUtilities.has(type)),
     opaque,
     mayLock: mayLock(piece, opaque),
-    locksOnly: type === 'SelectStmt' && !opaque && locksRows(piece.node) && targetsOf(piece.node).length === 0,
+    locksOnly:
+      type === 'LockStmt' ||
+      (type === 'SelectStmt' && !opaque && locksRows(piece.node) && targetsOf(piece.node).length === 0),
     catalogState: deps.catalogState,
     returnsRows: returnsRows(type, body, selectInto),
     copyOut:
