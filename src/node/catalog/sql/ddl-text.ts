@@ -10,9 +10,29 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       OR expression ~* '''\s*(now|today|tomorrow|yesterday)\s*'''
       OR EXISTS (SELECT FROM regexp_matches(lower(expression), '([[:alpha:]_][[:alnum:]_$]*)"?\s*\(', 'g') m, pg_proc p
                   WHERE p.proname = m[1] AND (p.provolatile = 'v' OR p.provolatile = 's' AND p.pronargs = 0))
-      -- Operators and casts call functions that the text does not name; PostgreSQL itself has no volatile ones.
+      -- Operators call functions that the text does not name; PostgreSQL itself has no volatile ones.
       OR EXISTS (SELECT FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v' AND strpos(expression, o.oprname) > 0)
-      OR EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v')
+$$;
+
+-- Is schema allwrite among those that ALTER or DROP SCHEMA names? Where a comment may hide the names, the word alone will do.
+CREATE OR REPLACE FUNCTION allwrite.names_own_schema(statement text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN statement ~ '/\*|"[^"]*--' THEN statement ~* '\mschema\M.*\mallwrite\M'
+              ELSE regexp_replace(statement, '--[^\n]*', '', 'g')
+                ~* '^\s*\w+\s+schema\s+(if\s+exists\s+)?(("([^"]|"")*"|\w+)\s*,\s*)*("allwrite"|allwrite(?!\w))' END
+$$;
+
+-- May ALTER TYPE call a volatile function by a cast? To the new type of a column, with or without USING. An expression of USING may have
+-- others: those that are implicit, and to types that it names (those of PostgreSQL have several names each). PostgreSQL has no volatile ones.
+CREATE OR REPLACE FUNCTION allwrite.volatile_cast(target regclass, statement text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE made AS (
+    SELECT a.atttypid AS type FROM pg_attribute a WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND allwrite.own_write(a.xmin)
+    UNION SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END FROM made JOIN pg_type t ON t.oid = made.type)
+  SELECT EXISTS (
+    SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_type t ON t.oid = c.casttarget
+     WHERE p.provolatile = 'v' AND (t.oid IN (SELECT made.type FROM made) OR statement ~* '\musing\M' AND (
+       c.castcontext = 'i' OR t.oid < 16384 OR strpos(lower(statement), lower(t.typname)) > 0 OR statement ~* '\mu&"')))
 $$;
 
 -- A column that this transaction made in a permanent table and whose values no other node could read: types whose input function
