@@ -55,8 +55,7 @@ const startWriter = (url) => {
     const client = new pg.Client({ connectionString: String(url), connectionTimeoutMillis: 15_000 })
     client.on('error', () => undefined)
     await client.connect()
-    const { rows } = await client.query('show data_directory')
-    return { client, node: /\/(n\d+)\/pgdata/.exec(rows[0].data_directory)?.[1] }
+    return client
   }
   writer.done = (async () => {
     let session
@@ -64,19 +63,22 @@ const startWriter = (url) => {
       try {
         session ??= await connect()
         const sent = performance.now()
-        await session.client.query('insert into pinned_client values ($1)', [(written += 1)])
-        writer.node = session.node
+        const { rows } = await session.query(
+          "insert into pinned_client values ($1) returning current_setting('data_directory') as place",
+          [(written += 1)],
+        )
+        writer.node = /\/(n\d+)\/pgdata/.exec(rows[0].place)?.[1]
         // A write that was under way may have its answer from a node that has been killed.
-        if (writer.struckAt !== undefined && sent > writer.struckAt && session.node !== writer.struck)
+        if (writer.struckAt !== undefined && sent > writer.struckAt && writer.node !== writer.struck)
           writer.served ??= performance.now()
         await delay(5)
       } catch {
-        session?.client.end().catch(() => undefined)
+        session?.end().catch(() => undefined)
         session = undefined
         await delay(2)
       }
     }
-    await session?.client.end().catch(() => undefined)
+    await session?.end().catch(() => undefined)
   })()
   return writer
 }

@@ -85,6 +85,7 @@ export const pathsOf = (dir: string) => ({
   run: join(dir, 'run'),
   removed: join(dir, 'removed'),
   hba: join(dir, 'pg_hba.conf'),
+  root: join(dir, 'root.crt'),
   node: (node: number) => join(dir, `n${node}`),
   pgData: (node: number) => join(dir, `n${node}`, 'pgdata'),
 })

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Pin, ProxyStatus } from '../proxy/index.ts'
+import type { Pin, PoolStatus, ProxyStatus } from '../proxy/index.ts'
 import { fieldsOf, type Fields } from './json.ts'
 
 const agentStates = ['starting', 'catching_up', 'serving', 'inconsistent', 'stopping'] as const
@@ -121,7 +121,7 @@ export function parseDrainMessage(value: unknown): DrainMessage | undefined {
 function parseProxyStatus({ endpoints, pinnedMoves, pin }: Fields): ProxyStatus {
   return {
     endpoints: list(endpoints).map((endpoint) => {
-      const { name, kind, port, clients, waiting, connections } = fieldsOf(endpoint)
+      const { name, kind, port, clients, waiting, connections, pool } = fieldsOf(endpoint)
       return {
         name: String(name),
         kind: kind === 'reader' || kind === 'pinned' || kind === 'any' ? kind : 'cluster',
@@ -132,10 +132,28 @@ function parseProxyStatus({ endpoints, pinnedMoves, pin }: Fields): ProxyStatus 
           const [node, count] = list(pair)
           return [wholeNumber(node) ?? 0, wholeNumber(count) ?? 0] as const
         }),
+        ...(pool === undefined ? {} : { pool: parsePoolStatus(fieldsOf(pool)) }),
       }
     }),
     pinnedMoves: wholeNumber(pinnedMoves) ?? 0,
     pin: parsePin(pin),
+  }
+}
+
+function parsePoolStatus({ failovers, pins }: Fields): PoolStatus {
+  const { lost, replayed, differed, committed, unknown } = fieldsOf(failovers)
+  return {
+    failovers: {
+      lost: wholeNumber(lost) ?? 0,
+      replayed: wholeNumber(replayed) ?? 0,
+      differed: wholeNumber(differed) ?? 0,
+      committed: wholeNumber(committed) ?? 0,
+      unknown: wholeNumber(unknown) ?? 0,
+    },
+    pins: list(pins).map((pair) => {
+      const [reason, sessions] = list(pair)
+      return [String(reason), wholeNumber(sessions) ?? 0] as const
+    }),
   }
 }
 

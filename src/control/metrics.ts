@@ -137,11 +137,39 @@ export function proxyMetrics({ endpoints, pinnedMoves }: ProxyStatus): string {
         connections.map(([node, count]): Sample => [{ endpoint: name, node: `n${node}` }, count]),
       ),
     ),
+    family(
+      'allwrite_proxy_pinned_sessions',
+      'gauge',
+      'Sessions that keep their connection to a node, by reason.',
+      pooled(endpoints).flatMap(({ name, pool }) =>
+        pool.pins.map(([reason, count]): Sample => [{ endpoint: name, reason }, count]),
+      ),
+    ),
+    family(
+      'allwrite_proxy_connections_lost_total',
+      'counter',
+      'Connections to nodes that were lost under a session.',
+      pooled(endpoints).map(({ name, pool }) => [{ endpoint: name }, pool.failovers.lost]),
+    ),
+    family(
+      'allwrite_proxy_replays_total',
+      'counter',
+      'Transactions whose connection was lost, by what became of them.',
+      pooled(endpoints).flatMap(({ name, pool: { failovers } }) =>
+        (['replayed', 'differed', 'committed', 'unknown'] as const).map((outcome): Sample => [
+          { endpoint: name, outcome },
+          failovers[outcome],
+        ]),
+      ),
+    ),
     family('allwrite_proxy_failovers_total', 'counter', 'Changes of the pinned writer that this proxy brought about.', [
       [{}, pinnedMoves],
     ]),
   ].join('')
 }
+
+const pooled = (endpoints: ProxyStatus['endpoints']) =>
+  endpoints.flatMap((endpoint) => (endpoint.pool === undefined ? [] : [{ ...endpoint, pool: endpoint.pool }]))
 
 function family(name: string, type: 'counter' | 'gauge', help: string, samples: readonly Sample[]): string {
   const lines = samples.map(([labels, value]) => `${name}${labelText(labels)} ${value}`)

@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseBasePort, parseNodes, parseRate, parseSize, parseSwitch } from './options.ts'
+import { parseBasePort, parseNodes, parsePoolSettings, parseRate, parseSize, parseSwitch } from './options.ts'
 
 test('sizes are read with their units', () => {
   equal(parseSize('4GiB'), 4 * 1024 ** 3)
@@ -23,4 +23,33 @@ test('numbers of nodes, ports and switches are checked', () => {
 test('a rate is in MB a second where no unit is said', () => {
   deepEqual(['32', '32MB', '64 MiB/s', '0.5'].map(parseRate), [32e6, 32e6, 64 * 2 ** 20, 5e5])
   for (const text of ['0', '1kB', '2GB', 'fast', '-1']) throws(() => parseRate(text), { code: 'configuration' })
+})
+
+test('settings of the pool: RDS Proxy’s names in any case, checked together', () => {
+  deepEqual(parsePoolSettings([]), {})
+  deepEqual(
+    parsePoolSettings([
+      'maxconnectionspercent=60',
+      'MaxIdleConnectionsPercent=10',
+      'replay=off',
+      'InitQuery=SET a.b = 1',
+    ]),
+    { MaxConnectionsPercent: 60, MaxIdleConnectionsPercent: 10, replay: false, InitQuery: 'SET a.b = 1' },
+  )
+  deepEqual(parsePoolSettings(['SessionPinningFilters=EXCLUDE_VARIABLE_SETS']), {
+    SessionPinningFilters: ['EXCLUDE_VARIABLE_SETS'],
+  })
+  for (const text of [
+    'replay',
+    'replays=on',
+    '=1',
+    'replay=maybe',
+    'IdleClientTimeout=soon',
+    'SessionPinningFilters=ALL',
+  ])
+    throws(() => parsePoolSettings([text]), { code: 'configuration' }, text)
+  // More idle than there may be.
+  throws(() => parsePoolSettings(['MaxConnectionsPercent=10', 'MaxIdleConnectionsPercent=20']), {
+    code: 'configuration',
+  })
 })

@@ -4,7 +4,7 @@
  * @module
  */
 import { AllwriteError } from '../core/errors.ts'
-import type { EndpointSpec } from '../proxy/index.ts'
+import { checkedSettings, defaultSettings, type EndpointSpec, type PoolSettings } from '../proxy/index.ts'
 
 /** Options of `allwrite up`, checked. Undefined = not said: the stored value, else the default. */
 export interface UpOptions {
@@ -25,6 +25,8 @@ export interface UpOptions {
   readonly endpoints: readonly EndpointSpec[]
   /** Entries that a reader's node may be behind; undefined: the default. */
   readonly readerLag: number | undefined
+  /** Of the cluster and the pinned endpoint; undefined: they pass bytes on. */
+  readonly pool: Partial<PoolSettings> | undefined
 }
 
 export const defaults = {
@@ -150,6 +152,32 @@ export function parseRate(text: string): number {
 /** BASE_BACKUP's MAX_RATE, bytes a second. */
 const rateMin = 32_000
 const rateMax = 1024 ** 3
+
+/**
+ * `NAME=VALUE` of the pool's settings, by the names of RDS Proxy; later ones count. Lists are separated by commas.
+ * @throws AllwriteError configuration
+ */
+export function parsePoolSettings(texts: readonly string[]): Partial<PoolSettings> {
+  const settings: Record<string, unknown> = {}
+  const names = new Map(Object.keys(defaultSettings).map((name) => [name.toLowerCase(), name]))
+  for (const text of texts) {
+    const at = text.indexOf('=')
+    const name = names.get(text.slice(0, Math.max(at, 0)).trim().toLowerCase())
+    if (name === undefined)
+      refuse(`setting of the pool: "${text}"`, `NAME=VALUE, NAME being ${[...names.values()].join(', ')}`)
+    else settings[name] = poolValue(name, text.slice(at + 1).trim())
+  }
+  checkedSettings(settings)
+  return settings
+}
+
+function poolValue(name: string, text: string): unknown {
+  const byDefault = new Map<string, unknown>(Object.entries(defaultSettings)).get(name)
+  if (typeof byDefault === 'boolean') return parseSwitch(text)
+  if (typeof byDefault === 'number')
+    return /^\d+$/.test(text) ? Number(text) : refuse(`value of ${name}: "${text}"`, 'a whole number')
+  return Array.isArray(byDefault) ? text.split(',').filter((word) => word !== '') : text
+}
 
 /** Checks what single options can't show. @throws AllwriteError configuration */
 export function checkTogether(options: UpOptions): UpOptions {

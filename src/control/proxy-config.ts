@@ -4,17 +4,23 @@
  * @module
  */
 import { AllwriteError } from '../core/errors.ts'
-import type { EndpointSpec, ProxyOptions } from '../proxy/index.ts'
+import { proxyKeys } from '../login/vouching.ts'
+import { checkedSettings, type EndpointSpec, type Pooling, type ProxyOptions } from '../proxy/index.ts'
+import { pathsOf, type ClusterDir } from './cluster-dir.ts'
 import { fieldsOf, readJson } from './json.ts'
-import { endpointPorts, listenHost, type UpOptions } from './options.ts'
+import { database, endpointPorts, listenHost, type UpOptions } from './options.ts'
 
 export type ProxyConfig = Omit<ProxyOptions, 'log'>
 
 const kinds = ['cluster', 'reader', 'pinned', 'any'] as const
 
 /** The endpoints that each cluster has, and the user's own. */
-export function proxyConfig(basePort: number, options: Pick<UpOptions, 'endpoints' | 'readerLag'>): ProxyConfig {
-  const ports = endpointPorts(basePort)
+export function proxyConfig(
+  cluster: Pick<ClusterDir, 'dir' | 'file' | 'secrets'>,
+  options: Pick<UpOptions, 'endpoints' | 'readerLag' | 'pool' | 'tlsCert' | 'tlsKey'>,
+): ProxyConfig {
+  const ports = endpointPorts(cluster.file.basePort)
+  const pooling = poolingOf(cluster, options)
   return {
     host: listenHost,
     api: `http://${listenHost}:${ports.http}`,
@@ -25,12 +31,59 @@ export function proxyConfig(basePort: number, options: Pick<UpOptions, 'endpoint
       ...options.endpoints,
     ],
     ...(options.readerLag === undefined ? {} : { lagMax: options.readerLag }),
+    ...(pooling && { pooling }),
+  }
+}
+
+/** What a proxy needs to let clients in itself; nothing that opens more than its role may. Undefined: no pool. */
+export function poolingOf(
+  { dir, secrets }: Pick<ClusterDir, 'dir' | 'secrets'>,
+  { pool, tlsCert, tlsKey }: Pick<UpOptions, 'pool' | 'tlsCert' | 'tlsKey'>,
+): Pooling | undefined {
+  if (pool === undefined) return undefined
+  const { hba, root } = pathsOf(dir)
+  return {
+    keys: proxyKeys(secrets.agentSecret),
+    database,
+    hbaFile: hba,
+    settings: pool,
+    ...(tlsCert !== null && tlsKey !== null && { tls: { certFile: tlsCert, keyFile: tlsKey, caFile: root } }),
+  }
+}
+
+/** As {@link readProxyConfig} reads it: keys are bytes. */
+export function proxyJson(config: ProxyConfig): object {
+  const { pooling } = config
+  if (pooling === undefined) return config
+  const { password, vouchKey, mockSecret } = pooling.keys
+  const keys = { password, vouchKey: vouchKey.toString('hex'), mockSecret: mockSecret.toString('hex') }
+  return { ...config, pooling: { ...pooling, keys } }
+}
+
+function readPooling(value: unknown): Pooling {
+  const fields = fieldsOf(value)
+  const keys = fieldsOf(fields['keys'])
+  const tls = fieldsOf(fields['tls'])
+  const text = (from: Readonly<Record<string, unknown>>, name: string): string => {
+    const found = from[name]
+    if (typeof found !== 'string') throw new AllwriteError('configuration', `"${name}" of the pool must be a text`)
+    return found
+  }
+  const bytes = (name: string): Buffer => Buffer.from(text(keys, name), 'hex')
+  return {
+    keys: { password: text(keys, 'password'), vouchKey: bytes('vouchKey'), mockSecret: bytes('mockSecret') },
+    database: text(fields, 'database'),
+    hbaFile: text(fields, 'hbaFile'),
+    settings: checkedSettings(fieldsOf(fields['settings'])),
+    ...('certFile' in tls && {
+      tls: { certFile: text(tls, 'certFile'), keyFile: text(tls, 'keyFile'), caFile: text(tls, 'caFile') },
+    }),
   }
 }
 
 /** @throws AllwriteError configuration, naming the file */
 export function readProxyConfig(path: string): ProxyConfig {
-  const { host, api, endpoints, lagMax } = readJson(path) ?? {}
+  const { host, api, endpoints, lagMax, pooling } = readJson(path) ?? {}
   if (typeof host !== 'string' || typeof api !== 'string' || !Array.isArray(endpoints)) {
     throw new AllwriteError('configuration', `"${path}" is no configuration of a proxy`)
   }
@@ -39,6 +92,7 @@ export function readProxyConfig(path: string): ProxyConfig {
     api,
     endpoints: endpoints.map((endpoint: unknown) => readEndpoint(endpoint, path)),
     ...(typeof lagMax === 'number' ? { lagMax } : {}),
+    ...(pooling === undefined ? {} : { pooling: readPooling(pooling) }),
   }
 }
 

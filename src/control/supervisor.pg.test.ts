@@ -39,6 +39,7 @@ beforeEach(async () => {
     copyRateBytes: 32e6,
     tlsCert: null,
     tlsKey: null,
+    pool: {},
     logLevel: 'info',
     endpoints: [],
     readerLag: undefined,

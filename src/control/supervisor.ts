@@ -33,7 +33,7 @@ import { createOperations, drainMs, slotOf, type Operations } from './operations
 import { endpointPorts, listenHost, nodePort, type UpOptions } from './options.ts'
 import { endOrphans, removePidFile, writePidFile } from './pid-files.ts'
 import { requireFreePorts } from './ports.ts'
-import { proxyConfig } from './proxy-config.ts'
+import { proxyConfig, proxyJson } from './proxy-config.ts'
 import { startNodes } from './start-nodes.ts'
 import type { ClusterStatus } from './status.ts'
 import { makeTemplate, type PrepareTemplate } from './template.ts'
@@ -152,9 +152,16 @@ async function startLocked(
     for (const look of watchers) look()
   }
   let proxyStatus: ProxyStatus | undefined
-  const proxy = helperProcess(cluster, 'proxy', programs.proxy, report, proxyConfig(basePort, options), (message) => {
-    if (message.type === 'proxy') proxyStatus = message.status
-  })
+  const proxy = helperProcess(
+    cluster,
+    'proxy',
+    programs.proxy,
+    report,
+    proxyJson(proxyConfig(cluster, options)),
+    (message) => {
+      if (message.type === 'proxy') proxyStatus = message.status
+    },
+  )
   const makeSlot = (id: number, pgBin: string | null): NodeSlot =>
     createNodeSlot({
       id,

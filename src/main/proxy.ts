@@ -1,5 +1,5 @@
 /**
- * The proxy process. Contract: argv[2] names a JSON file `{host, api, endpoints, lagMax?}` (control/proxy-config.ts); the nodes' states come over
+ * The proxy process. Contract: argv[2] names a JSON file `{host, api, endpoints, lagMax?, pooling?}` (control/proxy-config.ts); the nodes' states come over
  * HTTP from `api`. Started by the supervisor it says `{type: 'ready'}` when it listens, then how it is, each second. Ends with 0 on SIGTERM,
  * SIGINT, or when the supervisor goes; with 1 if it can't listen.
  *
@@ -26,6 +26,12 @@ const run = async (): Promise<void> => {
     void proxy.close().finally(() => process.exit(0))
   }
   for (const name of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(name, stop)
+  process.on('SIGHUP', () => {
+    proxy.reload().then(
+      () => log('pg_hba.conf reloaded'),
+      (thrown: unknown) => log(`pg_hba.conf was not reloaded: ${AllwriteError.from(thrown).message}`),
+    )
+  })
   say({ type: 'ready', postgresPid: null })
   setInterval(() => say({ type: 'proxy', status: proxy.status() }), statusEveryMs)
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { NodeId } from '../core/ids.ts'
 import { xid as toXid } from '../core/ids.ts'
@@ -16,14 +15,15 @@ import type { NodeLog } from './told.ts'
 import { agentRole, queryOf } from './server.ts'
 import type { RoleRecord } from '../login/authenticate.ts'
 import { createCancelRegistry, passCancel } from './session/cancel.ts'
-import { openHbaSource } from './session/hba-source.ts'
+import { openHbaSource } from '../login/hba-source.ts'
 import { listen, type Listener } from './session/listener.ts'
 import type { SessionStart } from './session/login.ts'
 import { forReader, readerRestriction } from './session/reader.ts'
 import { runSession, type Session } from './session/session.ts'
 import { createTickets } from './session/tickets.ts'
-import { createThrottle } from './session/throttle.ts'
+import { createThrottle } from '../login/throttle.ts'
 import { openTlsSource, type TlsFiles } from '../login/tls.ts'
+import { proxyKeys } from '../login/vouching.ts'
 import type { Counts } from './submissions.ts'
 
 export interface SessionsOptions {
@@ -168,6 +168,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     for (const client of sessions.values()) client.destroy()
   })
 
+  const { mockSecret, vouchKey } = proxyKeys(options.agentSecret)
   const hba = await openHbaSource(options.hbaFile)
   const listener: Listener = await listen({
     host: options.host,
@@ -179,7 +180,8 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     socketPath: running.server.socketPath,
     enterDatabase: async (name) => (await running.databases.enter(name)) !== undefined,
     reservedRoles: new Set([agentRole]),
-    mockSecret: createHash('sha256').update(`mock ${options.agentSecret}`).digest(),
+    mockSecret,
+    vouchKey,
     rules: () => hba.rules(),
     throttle: createThrottle(),
     now: options.now,

@@ -31,6 +31,8 @@ export interface Target {
 export type RouteEvent =
   /** Its agent is gone, silent for too long, or no member any more: connections to it are dead. */
   | { readonly type: 'down'; readonly node: number }
+  /** It has not been heard of for some time, and may come back: what can go elsewhere does. */
+  | { readonly type: 'silent'; readonly node: number }
   /** It takes no new sessions and is to be left: sessions move when their transaction ends. */
   | { readonly type: 'draining'; readonly node: number }
   /** The writer of pinned endpoints changed: sessions of earlier epochs are dead, whatever their node says. */
@@ -45,6 +47,10 @@ export interface EndpointRoutes {
    * says why. A pinned endpoint whose writer is gone has begun to look for another one: wait for `available` or `pinned`, within a bound.
    */
   pick(avoid: ReadonlySet<number>): Target | undefined
+  /** A node by its number, if it may be picked now: for a session that is at home there. */
+  at(node: number): Target | undefined
+  /** Any node that serves, whatever the endpoint is for and also in a pause: for the proxy's own questions. */
+  any(avoid: ReadonlySet<number>): Target | undefined
   /** What a client is told where `pick` found nothing and waiting is over: a FATAL ErrorResponse, to be sent as it is. */
   refusal(): Buffer
   /** A node by its number, whatever its state, if it is a member: for what belongs to it alone, as a CancelRequest does. */

@@ -21,7 +21,15 @@ export type { EndpointKind, EndpointRoutes, RouteEvent, Target } from './contrac
 export { watchCluster } from './cluster-client.ts'
 export { parseEndpoint, type EndpointSpec } from './endpoint-spec.ts'
 export { cancelledNode } from './opening.ts'
-export { startProxy, type Proxy, type ProxyOptions, type ProxyStatus } from './process.ts'
+export { checkedSettings, defaultSettings, type PoolSettings } from './pool/index.ts'
+export {
+  startProxy,
+  type Pooling,
+  type PoolStatus,
+  type Proxy,
+  type ProxyOptions,
+  type ProxyStatus,
+} from './process.ts'
 export { lagMaxDefault } from './routes.ts'
 export { newerPin } from './view.ts'
 export type { ClusterView, NodeView, Pin } from './view.ts'

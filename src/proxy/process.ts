@@ -11,10 +11,28 @@ import { startEndpoint, type Endpoint } from './endpoint.ts'
 import type { EndpointSpec } from './endpoint-spec.ts'
 import { createPinnedWriter } from './pinned-writer.ts'
 import { createRoutes, type Routes } from './routes.ts'
+import { openHbaSource, type HbaSource } from '../login/hba-source.ts'
+import { createThrottle } from '../login/throttle.ts'
+import { openTlsSource, type TlsFiles } from '../login/tls.ts'
+import type { ProxyKeys } from '../login/vouching.ts'
+import { openPool, type FailoverCounts, type Pool, type PoolOptions, type PoolSettings } from './pool/index.ts'
 import { emptyView, type ClusterView } from './view.ts'
+
+/** What endpoints need that pool their clients' transactions: those of kind `cluster` and `pinned`. */
+export interface Pooling {
+  readonly keys: ProxyKeys
+  /** The cluster's first database. */
+  readonly database: string
+  /** Read at the start, and again by {@link Proxy.reload}. */
+  readonly hbaFile: string
+  readonly tls?: TlsFiles
+  readonly settings?: Partial<PoolSettings>
+}
 
 export interface ProxyOptions {
   readonly host: string
+  /** Undefined: all endpoints pass bytes on. */
+  readonly pooling?: Pooling
   readonly endpoints: readonly EndpointSpec[]
   /** The cluster's HTTP API: `http://127.0.0.1:15435`. */
   readonly api: string
@@ -33,14 +51,23 @@ export interface ProxyStatus {
     readonly waiting: number
     /** Open connections by node's number. */
     readonly connections: readonly (readonly [node: number, count: number])[]
+    /** Undefined: the endpoint passes bytes on. */
+    readonly pool?: PoolStatus
   }[]
   /** Since the proxy began. */
   readonly pinnedMoves: number
   readonly pin: { readonly epoch: number; readonly node: number }
 }
 
+export interface PoolStatus {
+  readonly failovers: FailoverCounts
+  readonly pins: readonly (readonly [reason: string, sessions: number])[]
+}
+
 export interface Proxy extends AsyncDisposable {
   status(): ProxyStatus
+  /** Reads pg_hba.conf again. @throws AllwriteError configuration: the rules are what they were */
+  reload(): Promise<void>
   close(): Promise<void>
 }
 
@@ -50,7 +77,7 @@ const firstViewWithinMsMax = 30_000
 interface Open {
   readonly spec: EndpointSpec
   readonly routes: Routes
-  readonly endpoint: Endpoint
+  readonly endpoint: Endpoint | Pool
 }
 
 /**
@@ -87,6 +114,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     },
   })
   const open: Open[] = []
+  let pools: Pools | undefined
   const close = async () => {
     unwatch()
     writer.close()
@@ -102,6 +130,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   }, firstViewWithinMsMax)
   try {
     await first.promise
+    pools = options.pooling && (await poolsOf(options.pooling, options.log))
     for (const spec of options.endpoints) {
       const routes = createRoutes({
         kind: spec.kind,
@@ -114,7 +143,11 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       all.push(routes)
       update()
       const { host } = options
-      open.push({ spec, routes, endpoint: await startEndpoint({ host, port: spec.port, tls: () => view.tls, routes }) })
+      const endpoint =
+        pools && (spec.kind === 'cluster' || spec.kind === 'pinned')
+          ? await openPool({ host, port: spec.port, routes, ...pools.options })
+          : await startEndpoint({ host, port: spec.port, tls: () => view.tls, routes })
+      open.push({ spec, routes, endpoint })
     }
   } catch (thrown) {
     await close()
@@ -128,14 +161,44 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         name: spec.name,
         kind: spec.kind,
         port: endpoint.port,
-        clients: endpoint.clients,
         waiting: endpoint.waiting,
         connections: [...routes.connections()],
+        ...(isPool(endpoint)
+          ? { clients: endpoint.size, pool: { failovers: { ...endpoint.failovers }, pins: [...endpoint.pins()] } }
+          : { clients: endpoint.clients }),
       })),
       pinnedMoves: writer.moves,
       pin: writer.pin,
     }),
+    reload: async () => pools?.hba.reload(),
     close,
     [Symbol.asyncDispose]: close,
+  }
+}
+
+const isPool = (endpoint: Endpoint | Pool): endpoint is Pool => 'failovers' in endpoint
+
+interface Pools {
+  readonly hba: HbaSource
+  /** What all pools of this process have in common. */
+  readonly options: Omit<PoolOptions, 'host' | 'port' | 'routes'>
+}
+
+/** @throws AllwriteError configuration: pg_hba.conf or the TLS files can't be used */
+async function poolsOf({ keys, database, hbaFile, tls, settings }: Pooling, log: ProxyOptions['log']): Promise<Pools> {
+  const hba = await openHbaSource(hbaFile)
+  return {
+    hba,
+    options: {
+      keys,
+      database,
+      rules: () => hba.rules(),
+      throttle: createThrottle(),
+      ...(settings && { settings }),
+      ...(tls && {
+        tls: await openTlsSource(tls, ({ message }) => log(`TLS files could not be reloaded: ${message}`)),
+      }),
+      log: { warn: (fields, message) => log(`${message} ${JSON.stringify(fields)}`) },
+    },
   }
 }

@@ -120,3 +120,33 @@ test('a pause holds all back until it is over', () => {
   equal(picks(), 1)
   deepEqual(events, [{ type: 'available' }])
 })
+
+test('a session goes back to its node only while that may be picked; the proxy’s own questions go anywhere, also in a pause', () => {
+  const { routes, clock } = routesOf({ kind: 'pinned' })
+  routes.update(viewOf([node(1), node(2), node(3, { serving: false })], { pin: { epoch: 4, node: 1 } }))
+  const home = routes.at(1)
+  deepEqual(decodePreamble(Buffer.from(home?.preamble ?? [])), { kind: 'pinned', epoch: 4 })
+  equal(routes.at(2), undefined, 'not the writer')
+  if (home) routes.failed(home)
+  equal(routes.at(1), undefined, 'it has just refused')
+  clock.ms = badForMs + 1
+  equal(routes.at(1)?.node, 1)
+  equal(routes.any(new Set([1, 2])), undefined)
+  equal(routes.any(new Set([1]))?.preamble.length, 0)
+  routes.update(viewOf([node(1), node(2)], { pin: { epoch: 4, node: 1 }, paused: true }))
+  equal(routes.at(1), undefined)
+  equal(routes.any(new Set([1]))?.node, 2)
+})
+
+test('a node that falls silent is told of, unless all are', () => {
+  const { routes, events } = routesOf()
+  routes.update(viewOf([node(1), node(2)]))
+  events.length = 0
+  routes.update(viewOf([node(1, { state: 'silent', serving: false }), node(2)]))
+  deepEqual(events, [{ type: 'silent', node: 1 }])
+  routes.update(viewOf([node(1, { state: 'silent' }), node(2, { state: 'silent' })]))
+  deepEqual(
+    events.slice(1).filter(({ type }) => type === 'silent'),
+    [],
+  )
+})

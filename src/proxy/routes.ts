@@ -96,6 +96,7 @@ export function createRoutes(options: RoutesOptions): Routes {
         const after = next.nodes.find(({ id }) => id === node.id)
         if (!after) badUntil.delete(node.id)
         if (node.alive && isDead(after)) tell({ type: 'down', node: node.id })
+        else if (after?.state === 'silent' && node.serving && !after.serving) tell({ type: 'silent', node: node.id })
         else if (after?.draining && !node.draining) tell({ type: 'draining', node: node.id })
       }
       if (kind === 'pinned' && next.pin.epoch > before.pin.epoch) tell({ type: 'pinned', ...next.pin })
@@ -115,6 +116,17 @@ export function createRoutes(options: RoutesOptions): Routes {
       }
       lastPicked = best.id
       return targetOf(best, preambleOf())
+    },
+    at(number) {
+      const node = view.paused ? undefined : view.nodes.find(({ id }) => id === number)
+      const isBad = (badUntil.get(number) ?? 0) > now()
+      return node && mayTake(node) && !isBad ? targetOf(node, preambleOf()) : undefined
+    },
+    any(avoid) {
+      const [best] = view.nodes
+        .filter((node) => node.serving && !avoid.has(node.id))
+        .sort((a, b) => Number(a.draining) - Number(b.draining) || compare(rank(a), rank(b)))
+      return best && targetOf(best, noBytes)
     },
     refusal() {
       if (kind === 'pinned') return noPinnedWriter

@@ -7,12 +7,21 @@ import { Option, type Command } from 'commander'
 import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { AllwriteError } from '../../core/errors.ts'
-import { parseEndpoint, startProxy, type EndpointSpec, type Proxy } from '../../proxy/index.ts'
+import {
+  parseEndpoint,
+  startProxy,
+  type EndpointSpec,
+  type Pooling,
+  type PoolSettings,
+  type Proxy,
+} from '../../proxy/index.ts'
+import { readSecrets } from '../cluster-dir.ts'
 import { askSupervisor } from '../control-client.ts'
 import { answer, isLook, send, targetOf } from '../http.ts'
 import { fieldsOf } from '../json.ts'
 import { metricsType, proxyMetrics } from '../metrics.ts'
-import { listenHost, parseLag, parsePort } from '../options.ts'
+import { listenHost, parseLag, parsePoolSettings, parsePort } from '../options.ts'
+import { poolingOf } from '../proxy-config.ts'
 import { notRunning } from './fail.ts'
 import { checkedOption, dataOption, examples } from './program.ts'
 
@@ -31,6 +40,12 @@ export function addProxy(program: Command): void {
     .addOption(port('--http-port <port>', 'of its own /metrics and /health', 'ALLWRITE_PROXY_HTTP_PORT'))
     .addOption(endpointOption())
     .addOption(readerLagOption())
+    .addOption(poolOption())
+    .addOption(noPoolOption())
+    .addOption(
+      new Option('--tls-cert <file>', 'certificate for clients of pooled endpoints, PEM').env('ALLWRITE_TLS_CERT'),
+    )
+    .addOption(new Option('--tls-key <file>', 'its key, PEM').env('ALLWRITE_TLS_KEY'))
     .addHelpText(
       'after',
       examples(
@@ -55,10 +70,27 @@ export const readerLagOption = (): Option =>
     parseLag,
   )
 
+export const poolOption = (): Option =>
+  new Option(
+    '--pool <setting...>',
+    'NAME=VALUE: how the cluster and the pinned endpoint pool transactions; names of RDS Proxy, and replay=on|off',
+  ).env('ALLWRITE_POOL')
+
+export const noPoolOption = (): Option =>
+  new Option('--no-pool', 'those endpoints pass bytes on: a client keeps its session, and loses it with its node')
+
+/** Undefined: no pool. @throws AllwriteError configuration */
+export function poolOf(value: unknown): Partial<PoolSettings> | undefined {
+  return value === false ? undefined : parsePoolSettings(wordsOf(value))
+}
+
+/** Of an option that may be repeated; of a variable of the environment, separated by blanks. */
+const wordsOf = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.map(String) : typeof value === 'string' ? value.split(/\s+/) : []
+
 /** @throws AllwriteError configuration */
 export function endpointsOf(value: unknown): readonly EndpointSpec[] {
-  const texts: readonly unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? value.split(/\s+/) : []
-  return texts.map((text) => parseEndpoint(String(text)))
+  return wordsOf(value).map(parseEndpoint)
 }
 
 async function run(fields: Readonly<Record<string, unknown>>): Promise<void> {
@@ -81,14 +113,36 @@ async function run(fields: Readonly<Record<string, unknown>>): Promise<void> {
     host: listenHost,
     api: typeof fields['api'] === 'string' ? fields['api'].replace(/\/$/, '') : await apiOf(String(fields['data'])),
     endpoints,
+    ...pooling(fields),
     ...(typeof readerLag === 'number' ? { lagMax: readerLag } : {}),
     log: (message) => void process.stderr.write(`· ${message}\n`),
+  })
+  process.on('SIGHUP', () => {
+    proxy.reload().catch((thrown: unknown) => process.stderr.write(`! ${AllwriteError.from(thrown).message}\n`))
   })
   await using http = typeof httpPort === 'number' ? await serveHttp(proxy, httpPort) : undefined
   for (const { name, port } of proxy.status().endpoints) process.stderr.write(`· ${name} at ${listenHost}:${port}\n`)
   if (http) process.stderr.write(`· metrics at http://${listenHost}:${Number(httpPort)}/metrics\n`)
   process.stdout.write(`${JSON.stringify({ event: 'ready' })}\n`)
   await stop
+}
+
+/** What it takes to let clients in is in the cluster's folder. @throws AllwriteError configuration */
+function pooling(fields: Readonly<Record<string, unknown>>): { readonly pooling?: Pooling } {
+  const settings = poolOf(fields['pool'])
+  if (settings === undefined) return {}
+  const { data, tlsCert, tlsKey } = fields
+  const dir = resolve(String(data))
+  const secrets = readSecrets(dir)
+  if (secrets === undefined)
+    throw new AllwriteError('configuration', `there is no cluster in "${dir}", whose secrets a pool needs`, {
+      hint: 'Name the folder with --data, or leave pooling out with --no-pool.',
+    })
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new AllwriteError('configuration', '--tls-cert and --tls-key belong together')
+  const path = (value: unknown) => (typeof value === 'string' ? resolve(value) : null)
+  const pooling = poolingOf({ dir, secrets }, { pool: settings, tlsCert: path(tlsCert), tlsKey: path(tlsKey) })
+  return pooling === undefined ? {} : { pooling }
 }
 
 async function apiOf(dir: string): Promise<string> {
@@ -100,7 +154,7 @@ async function apiOf(dir: string): Promise<string> {
 /** Resolves at the first SIGINT or SIGTERM. */
 function signalled(): Promise<void> {
   return new Promise((resolveStop) => {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => resolveStop())
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolveStop())
   })
 }
 

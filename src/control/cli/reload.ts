@@ -22,12 +22,13 @@ export function addReload(program: Command): void {
       const dir = resolve(String(fieldsOf(options)['data']))
       // With what is wrong, nobody is told: each node would keep its rules, and only its log would say so.
       const rules = await readHba(pathsOf(dir).hba)
-      const running = (readClusterFile(dir)?.members ?? []).flatMap((node) => {
-        const file = readPidFile(dir, `n${node}`)
+      const running = (name: string): number[] => {
+        const file = readPidFile(dir, name)
         return file !== undefined && stillRuns(file) ? [file.pid] : []
-      })
-      if (running.length === 0) throw notRunning(dir)
-      for (const pid of running) process.kill(pid, 'SIGHUP')
-      tellStep(`${rules.length} rules, told to ${running.length} nodes`)
+      }
+      const nodes = (readClusterFile(dir)?.members ?? []).flatMap((node) => running(`n${node}`))
+      if (nodes.length === 0) throw notRunning(dir)
+      for (const pid of [...nodes, ...running('proxy')]) process.kill(pid, 'SIGHUP')
+      tellStep(`${rules.length} rules, told to ${nodes.length} nodes and their proxy`)
     })
 }

@@ -23,7 +23,7 @@ import { startSupervisor, type Programs } from '../supervisor.ts'
 import { AllwriteError } from '../../core/errors.ts'
 import { exitCodes } from './fail.ts'
 import { checkedOption, dataOption, examples } from './program.ts'
-import { endpointOption, endpointsOf, readerLagOption } from './proxy.ts'
+import { endpointOption, endpointsOf, readerLagOption, noPoolOption, poolOf, poolOption } from './proxy.ts'
 
 export function addUp(program: Command, programs: Programs, done: (exitCode: number) => void): void {
   program
@@ -83,6 +83,8 @@ export function addUp(program: Command, programs: Programs, done: (exitCode: num
     .addOption(new Option('--tls-key <file>', 'its key, PEM').env('ALLWRITE_TLS_KEY'))
     .addOption(endpointOption())
     .addOption(readerLagOption())
+    .addOption(poolOption())
+    .addOption(noPoolOption())
     .addOption(
       checkedOption('--log-level <level>', 'of the agents’ logs', 'ALLWRITE_LOG_LEVEL', parseLogLevel).default(
         defaults.logLevel,
@@ -126,6 +128,7 @@ function readOptions(fields: Readonly<Record<string, unknown>>): UpOptions {
     logLevel: text('logLevel') ?? defaults.logLevel,
     endpoints: endpointsOf(fields['endpoint']),
     readerLag: number('readerLag'),
+    pool: poolOf(fields['pool']),
   })
 }
 

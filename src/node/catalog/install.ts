@@ -22,6 +22,7 @@ import { loginSql } from './sql/login.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
 import { outcomeSql } from './sql/outcome.ts'
+import { proxyRoleSql } from './sql/proxy-role.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
 import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
@@ -35,7 +36,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 12
+export const schemaVersion = 13
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -65,6 +66,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     databasesSql,
     rowLocksSql,
     outcomeSql,
+    proxyRoleSql(options.agentSecret),
     loginSql,
     `INSERT INTO allwrite.secret VALUES ('\\x${digest}') ON CONFLICT DO NOTHING`,
     `DELETE FROM allwrite.secret WHERE sha256 <> '\\x${digest}'`,

@@ -12,7 +12,7 @@ import { verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
 import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
 import { noEndpoints, noTickets, rawLogin } from './login-testing.ts'
-import { createThrottle } from './throttle.ts'
+import { createThrottle } from '../../login/throttle.ts'
 import { alpnName, openTlsSource } from '../../login/tls.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'allwrite-certificates-'))
@@ -61,6 +61,7 @@ const start = async (rules: string, caFile?: string) => {
     enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(),
     mockSecret: Buffer.alloc(32, 9),
+    vouchKey: Buffer.alloc(32, 8),
     tls,
     cancels: createCancelRegistry(nodeId(1)),
     ...noEndpoints,

@@ -53,13 +53,13 @@ interface Ahead {
   readonly count: Promise<Answer> | undefined
 }
 
-/** The answers of the capture call, and of what was asked for before it: unseen writes, the session's state, constraints. */
+/** The answers of the capture call, and of what was asked for before it, the first one last: it tells what the others fail for. */
 type Checks = readonly [
   capture: Answer,
-  unseen?: Answer | undefined,
-  state?: Answer | undefined,
-  constraints?: Answer | undefined,
   count?: Answer | undefined,
+  state?: Answer | undefined,
+  unseen?: Answer | undefined,
+  constraints?: Answer | undefined,
 ]
 
 export class Ending {
@@ -150,7 +150,7 @@ export class Ending {
       nonce = ahead?.nonce ?? gate.captureNonce()
       if (ahead) this.#late = ahead.late
       const checks: Checks = ahead ? await answersOf(ahead) : await this.#sendChecks(nonce)
-      const [capture, unseen, state, , count] = checks
+      const [capture, count, state, unseen] = checks
       this.#state = state?.value
       this.#count = count?.value
       const failed = checks.findLast((answer) => answer?.error)
@@ -223,7 +223,7 @@ export class Ending {
     const count = this.#callCount()
     const capture = this.#callCapture(nonce)
     core.channel.uncork()
-    return Promise.all([capture, unseen, state, constraints, count])
+    return Promise.all([capture, count, state, unseen, constraints])
   }
 
   /** A pool's transactions are counted in a row of their own, so that any node can tell what became of them (ADR 29). */
@@ -389,7 +389,7 @@ export class Ending {
 
 const answersOf = async ({ answer, count }: Ahead): Promise<Checks> => {
   const [capture, counted] = await Promise.all([answer, count])
-  return [capture, undefined, undefined, undefined, counted]
+  return [capture, counted]
 }
 
 /** As PostgreSQL writes it: both halves in hexadecimal. */

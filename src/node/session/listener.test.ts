@@ -12,7 +12,7 @@ import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
 import type { ListenerOptions } from './listener.ts'
 import { defaultRules, parseHba } from '../../wire/hba/rules.ts'
-import { createThrottle, failuresFree } from './throttle.ts'
+import { createThrottle, failuresFree } from '../../login/throttle.ts'
 import { noEndpoints, noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
 import type { RoleRecord } from './login.ts'
 
@@ -35,6 +35,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
+    vouchKey: Buffer.alloc(32, 8),
     cancels: createCancelRegistry(nodeId(1)),
     ...noEndpoints,
     issueTicket: noTickets,

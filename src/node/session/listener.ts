@@ -14,7 +14,7 @@ import { setMaxListeners } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { AllwriteError } from '../../core/errors.ts'
-import { createLobby } from './lobby.ts'
+import { createLobby } from '../../login/lobby.ts'
 import { login } from './login.ts'
 import type { LoginContext, SessionStart } from './login.ts'
 

@@ -17,7 +17,7 @@ import { createCancelRegistry } from './cancel.ts'
 import { listen } from './listener.ts'
 import type { ListenerOptions } from './listener.ts'
 import { defaultRules } from '../../wire/hba/rules.ts'
-import { createThrottle } from './throttle.ts'
+import { createThrottle } from '../../login/throttle.ts'
 import { noEndpoints, noTickets, openRaw, rawLogin, readRaw, until } from './login-testing.ts'
 import type { LookupRole, SessionStart } from './login.ts'
 import { openTlsSource } from '../../login/tls.ts'
@@ -120,6 +120,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     enterDatabase: (name) => Promise.resolve(name === 'postgres'),
     reservedRoles: new Set(['allwrite']),
     mockSecret: Buffer.alloc(32, 9),
+    vouchKey: Buffer.alloc(32, 8),
     cancels: createCancelRegistry(nodeId(3)),
     ...noEndpoints,
     issueTicket: noTickets,

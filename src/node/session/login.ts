@@ -13,13 +13,8 @@
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { networkInterfaces } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import type { Binding } from '../../core/preamble.ts'
-import type { LocalAddress } from '../../wire/hba/address.ts'
-import { ruleFor } from '../../wire/hba/match.ts'
-import type { HbaRule } from '../../wire/hba/rules.ts'
 import { errorResponse, fieldsOfError } from '../../wire/pgwire/errors.ts'
 import {
   backendKeyData,
@@ -28,21 +23,20 @@ import {
   readyForQueryIdle,
 } from '../../wire/pgwire/login-messages.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
-import { authenticate } from '../../login/authenticate.ts'
-import type { LookupRole, RoleRecord } from '../../login/authenticate.ts'
 import { connectBackend } from './backend.ts'
 import type { Backend, BackendOptions } from './backend.ts'
 import { ClosedError } from '../../login/byte-reader.ts'
+import { identify, type Admission } from '../../login/identify.ts'
+import { isVouched, proxyRole, vouchName } from '../../login/vouching.ts'
 import { passCancel } from './cancel.ts'
 import type { CancelRegistry } from './cancel.ts'
 import { closeChannel, openChannel, readOpening } from '../../login/login-channel.ts'
 import type { Channel } from '../../login/login-channel.ts'
 import type { NodeGate } from './contract.ts'
 import type { Stay } from '../pinned.ts'
-import { startSettings } from './start-settings.ts'
+import { pooledName, startSettings } from './start-settings.ts'
 import { ticketSetting } from './tickets.ts'
 import type { IssueTicket } from './tickets.ts'
-import type { Throttle } from './throttle.ts'
 import type { TlsSource } from '../../login/tls.ts'
 
 export type { LookupRole, RoleRecord } from '../../login/authenticate.ts'
@@ -54,26 +48,20 @@ export interface Refusal {
   readonly clientAddress: string
 }
 
-export interface LoginContext {
+export interface LoginContext extends Admission {
   readonly gate: Pick<NodeGate, 'serving'>
   /** Nobody new is let in: the node is being left. */
   readonly drained: () => boolean
-  readonly lookupRole: LookupRole
   /** Unix socket of the local server: `<folder>/.s.PGSQL.<port>`. */
   readonly socketPath: string
   /** Makes a database ready for a session; false where there is none of this name. @throws AllwriteError where it can't be used now */
   readonly enterDatabase: (name: string) => Promise<boolean>
   /** Roles of the machinery, which nobody logs in as. */
   readonly reservedRoles: ReadonlySet<string>
-  /** The same on all nodes of a cluster: salts of roles that don't exist come from it. */
-  readonly mockSecret: Buffer
+  /** By which this cluster's proxies are known. */
+  readonly vouchKey: Buffer
   readonly tls?: TlsSource
   readonly tlsRequired?: boolean
-  /** Who may come in, as of now. */
-  readonly rules: () => readonly HbaRule[]
-  readonly throttle: Throttle
-  /** ms; for the throttle. */
-  readonly now: () => number
   readonly cancels: CancelRegistry
   /** Shows the local server that a login comes from here. */
   readonly issueTicket: IssueTicket
@@ -190,20 +178,9 @@ const startSession = async (
   const { user, minor } = startup
   if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(minor, startup.unknownOptions))
   checkNode(channel, user, context)
-  const role = await context.lookupRole(user).catch((cause: unknown) => {
-    throw new AllwriteError('unavailable', 'the role could not be looked up', { cause })
-  })
-  const address = accepted.remoteAddress ?? ''
-  const rule = ruleOf(channel, startup, role, address, context)
-  const { throttle } = context
-  await waitTurn(throttle.enter(address, user, context.now()), user, channel.reader.gone)
-  const wrongCertificate = rule.clientCert === 'verify-full' && commonNameOf(channel) !== user
-  const { mockSecret } = context
-  const keys = await authenticate(channel, user, { role, wrongCertificate, mockSecret }).catch((error: unknown) => {
-    if (error instanceof AllwriteError && error.sqlState === '28P01') throttle.failed(address, user, context.now())
-    throw error
-  })
-  throttle.succeeded(address, user)
+  const vouched = isOfProxy(startup, context)
+  if (user === proxyRole && !vouched) throw reserved(user)
+  const { keys } = await identify(channel, startup, accepted.remoteAddress ?? '', vouched, context)
   try {
     if (!context.admit(accepted))
       throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
@@ -283,44 +260,6 @@ const openBackend = async (context: LoginContext, options: BackendOptions): Prom
   return backend
 }
 
-/** @throws AllwriteError 28000: the rules let nobody in like this */
-const ruleOf = (
-  channel: Channel,
-  { user, database }: StartupMessage,
-  role: RoleRecord | undefined,
-  address: string,
-  context: LoginContext,
-): HbaRule => {
-  const memberOf = new Set(role?.memberOf)
-  const rule = ruleFor(context.rules(), { address, tls: channel.secure, user, database, memberOf, local: ownAddresses })
-  if (rule.clientCert === 'no' || channel.clientCertificate.state === 'verified') return rule
-  throw new AllwriteError(
-    'protocol',
-    channel.clientCertificate.state === 'none'
-      ? 'connection requires a valid client certificate'
-      : 'client certificates can only be checked if a root certificate store is available',
-    { sqlState: '28000' },
-  )
-}
-
-const ownAddresses = (): LocalAddress[] => Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
-
-const commonNameOf = ({ clientCertificate }: Channel): string | undefined =>
-  clientCertificate.state === 'verified' ? clientCertificate.commonName : undefined
-
-/** @throws AllwriteError 53300; ClosedError when the client left */
-const waitTurn = async (waitMs: number | undefined, user: string, gone: AbortSignal): Promise<void> => {
-  if (waitMs === undefined)
-    throw new AllwriteError('unavailable', `too many failed logins of role "${user}" from this address`, {
-      sqlState: '53300',
-      hint: 'Try again later.',
-    })
-  if (waitMs === 0) return
-  await delay(waitMs, undefined, { signal: gone }).catch(() => {
-    throw new ClosedError()
-  })
-}
-
 const checkNode = (channel: Channel, user: string, context: LoginContext): void => {
   if (context.drained())
     throw new AllwriteError('unavailable', 'this node is drained, and takes no connections', {
@@ -335,11 +274,21 @@ const checkNode = (channel: Channel, user: string, context: LoginContext): void 
       sqlState: '28000',
       hint: 'Connect with sslmode=require or stronger.',
     })
-  if (context.reservedRoles.has(user))
-    throw new AllwriteError('protocol', `role "${user}" is not permitted to log in`, {
-      sqlState: '28000',
-      detail: "The role is reserved for the cluster's own connections.",
-    })
+  if (context.reservedRoles.has(user)) throw reserved(user)
+}
+
+const reserved = (user: string): AllwriteError =>
+  new AllwriteError('protocol', `role "${user}" is not permitted to log in`, {
+    sqlState: '28000',
+    detail: "The role is reserved for the cluster's own connections.",
+  })
+
+/** It has been let in already, by the same rules and from where it really is. */
+const isOfProxy = ({ user, database, settings }: StartupMessage, { vouchKey }: LoginContext): boolean => {
+  const parameters = new Map(settings)
+  const word = parameters.get(vouchName)
+  const connection = parameters.get(pooledName) ?? ''
+  return word !== undefined && isVouched(vouchKey, { user, database, connection }, word, Date.now())
 }
 
 const checkDatabase = async (asked: string, context: LoginContext): Promise<void> => {

@@ -5,6 +5,7 @@
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
+import { vouchName } from '../../login/vouching.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
 import { consistencyName, invalidLevel } from './statement/consistency-level.ts'
 
@@ -21,7 +22,7 @@ export interface StartSettings {
 }
 
 /** How a pool says that it is one. No setting of the server: a session's code can neither read nor change it. */
-const pooledName = 'allwrite.connection'
+export const pooledName = 'allwrite.connection'
 
 const readOnlyName = 'default_transaction_read_only'
 
@@ -48,6 +49,7 @@ export const startSettings = (startup: StartupMessage): StartSettings => {
   for (const [name, value] of [...parseOptions(startup.options), ...startup.settings]) {
     const known = checkedName(name)
     if (known === pooledName) pooled = checkedConnection(value)
+    else if (known === vouchName) continue
     else if (known === readOnlyName) readOnlyWish = parseBoolean(known, value)
     else {
       refuseUnsafe(known, value)

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { cancelRequest } from '../../wire/pgwire/login-messages.ts'
-import { fakeCluster, password } from './fake-node.ts'
+import { fakeCluster, fakeTrust, password } from './fake-node.ts'
 import { openPool, type Pool, type PoolOptions } from './pool.ts'
 
 type Cell = string | number | null
@@ -22,7 +22,7 @@ const poolOf = (fakes: Fakes, settings: PoolOptions['settings'] = {}): Promise<P
     host: '127.0.0.1',
     port: 0,
     routes: fakes.routes,
-    steward: { user: 'steward', password, database: 'postgres' },
+    ...fakeTrust(),
     settings: { MaxIdleConnectionsPercent: 100, ...settings },
     log: { warn: () => undefined },
   })

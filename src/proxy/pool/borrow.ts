@@ -48,7 +48,10 @@ async function borrowLater(
   }
 }
 
-const requestOf = ({ kind, home, last, gone }: PooledSession): Request => ({ kind, home, last, signal: gone })
+const requestOf = (session: PooledSession): Request => {
+  const { kind, home, last, gone } = session
+  return { kind, home, last, signal: gone, chosen: (target) => session.settle(target) }
+}
 
 /** @throws AllwriteError, NoNode, SessionEnd: the client has gone meanwhile */
 async function waitForOne(session: PooledSession): Promise<ServerConnection> {

@@ -16,7 +16,7 @@
  */
 import { AllwriteError } from '../../core/errors.ts'
 import type { EndpointRoutes, Target } from '../contract.ts'
-import type { ServerConnection } from './server-connection.ts'
+import type { Borrower, ServerConnection } from './server-connection.ts'
 import { connectionsMax, idleConnectionsMax, type PoolSettings } from './settings.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -44,6 +44,8 @@ export interface Request {
   readonly last: ServerConnection | undefined
   /** The client went away: waiting is over. */
   readonly signal: AbortSignal
+  /** Told of each node that is tried for it: it is as good as there, so that who comes next sees it. */
+  readonly chosen: (target: Target) => void
 }
 
 export interface ConnectionsOptions {
@@ -98,10 +100,11 @@ export class Connections {
     this.#options = options
     this.#stopListening = options.routes.listen((event) => {
       if (event.type === 'available') this.#wakeHomeless()
-      else if (event.type === 'down') this.#leave(event.node, true)
-      else if (event.type === 'draining') this.#leave(event.node, false)
+      else if (event.type === 'down') this.#leave(event.node, () => true)
+      else if (event.type === 'silent') this.#leave(event.node, ({ movable }) => movable)
+      else if (event.type === 'draining') this.#leave(event.node, () => false)
       else {
-        for (const node of this.#nodes.keys()) if (node !== event.node) this.#leave(node, true)
+        for (const node of this.#nodes.keys()) if (node !== event.node) this.#leave(node, () => true)
         this.#wakeHomeless()
       }
     })
@@ -140,7 +143,8 @@ export class Connections {
         await this.#waitForNodes(left, request.signal)
         continue
       }
-      const target = home && this.#stands(home) && !tried.has(home.node) ? routes.find(home.node) : routes.pick(tried)
+      const stays = home && this.#stands(home) && !tried.has(home.node) ? routes.at(home.node) : undefined
+      const target = stays ?? routes.pick(tried)
       if (target === undefined) {
         if (left <= 0) throw new NoNode(routes.refusal())
         await this.#waitForNodes(Math.min(left, tried.size > 0 ? retryMs : left), request.signal)
@@ -148,6 +152,7 @@ export class Connections {
         continue
       }
       home = { node: target.node, generation: this.#node(target.node).generation }
+      request.chosen(target)
       const free = this.take({ ...request, home })
       if (free) return free
       if (this.#room(target.node)) {
@@ -290,6 +295,13 @@ export class Connections {
     }))
   }
 
+  /** Clients that wait for a connection, or for a node. */
+  get waiting(): number {
+    let count = this.#homeless.size
+    for (const { waiters } of this.#nodes.values()) count += waiters.length
+    return count
+  }
+
   close(): void {
     this.#stopListening()
     for (const connection of this.#kinds.keys()) connection.destroy()
@@ -308,13 +320,13 @@ export class Connections {
     return this.#node(home.node).generation === home.generation
   }
 
-  /** Sessions go elsewhere. @param dead its connections are closed under them; else those that are free */
-  #leave(number: number, dead: boolean): void {
+  /** Sessions go elsewhere. @param takesFrom whose connections are closed under them; else those that are free */
+  #leave(number: number, takesFrom: (borrower: Borrower) => boolean): void {
     const node = this.#nodes.get(number)
     if (node === undefined) return
     node.generation++
     for (const connection of node.connections) {
-      if (dead || connection.borrower === undefined) connection.destroy()
+      if (connection.borrower === undefined || takesFrom(connection.borrower)) connection.destroy()
     }
     const waiters = node.waiters
     node.waiters = []

@@ -2,7 +2,7 @@
 import { deepEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
-import { fakeCluster, password, type FakeNode } from './fake-node.ts'
+import { fakeCluster, fakeTrust, password, type FakeNode } from './fake-node.ts'
 import { openPool } from './pool.ts'
 
 const clientCount = 6
@@ -47,7 +47,7 @@ for (const seed of [1, 2, 3, 4]) {
       host: '127.0.0.1',
       port: 0,
       routes: fakes.routes,
-      steward: { user: 'steward', password, database: 'postgres' },
+      ...fakeTrust(),
       settings: { nodeConnectionsMax: 3, MaxIdleConnectionsPercent: 100 },
       log: { warn: () => undefined },
     })

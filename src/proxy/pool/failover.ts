@@ -29,7 +29,7 @@ import { Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type ServerConnection } from './server-connection.ts'
 import { SessionEnd } from './session-context.ts'
 import type { PooledSession } from './session.ts'
-import { answerLostError, errorFrame, nodeLostError, pinnedLostError, unknownError } from './words.ts'
+import { answerLostError, errorFrame, furnishError, nodeLostError, pinnedLostError, unknownError } from './words.ts'
 
 /** A transaction that loses more connections than this is given up: something of it may be what they are lost by. */
 const lossesMax = 5
@@ -57,7 +57,9 @@ export async function recover(session: PooledSession): Promise<void> {
   session.server = undefined
   server.borrower = undefined
   session.comparison = undefined
+  const { counts } = session.context
   if (isOwnReason(server.fatal)) throw new SessionEnd(server.fatal)
+  counts.lost++
   if (session.pinned) {
     const error = unit === undefined ? pinnedLostError(session.state.pins) : unknownError()
     throw new SessionEnd(errorFrame(error, 'FATAL'))
@@ -67,6 +69,7 @@ export async function recover(session: PooledSession): Promise<void> {
     throw new SessionEnd(errorFrame(unit === undefined ? nodeLostError() : unknownError(), 'FATAL'))
   session.losses++
   if (unit !== undefined && (await hasCommitted(session, server))) {
+    counts.committed++
     tellCommitted(session, unit)
     return
   }
@@ -76,7 +79,10 @@ export async function recover(session: PooledSession): Promise<void> {
 
 async function hasCommitted(session: PooledSession, server: ServerConnection): Promise<boolean> {
   const count = await session.context.outcome(server)
-  if (count === undefined) throw new SessionEnd(errorFrame(unknownError(), 'FATAL'))
+  if (count === undefined) {
+    session.context.counts.unknown++
+    throw new SessionEnd(errorFrame(unknownError(), 'FATAL'))
+  }
   return count > session.countedBefore
 }
 
@@ -142,13 +148,14 @@ async function repeat(session: PooledSession): Promise<void> {
     const open = unit === current
     session.comparison = open && unit.delivered.bytes === 0 ? undefined : new Comparison(unit.delivered, open)
     await sendAgain(session, unit, open)
-    if (open) return
+    if (open) break
     if (!session.comparison?.equal) {
       await lose(session, differsError())
       return
     }
     session.comparison = undefined
   }
+  session.context.counts.replayed++
 }
 
 /** Sends a unit's messages; of one that was answered, waits for the answer's end. @throws ConnectionLost */
@@ -179,6 +186,7 @@ export async function lose(session: PooledSession, error: AllwriteError): Promis
   const { unit, lastSent } = session
   const wasCommit = unit !== undefined && answersOfCommit(unit.frames, session) !== undefined
   const inBlock = session.status !== Status.idle && !wasCommit
+  session.context.counts.differed++
   session.comparison = undefined
   const { server } = session
   session.server = undefined
@@ -190,9 +198,20 @@ export async function lose(session: PooledSession, error: AllwriteError): Promis
   session.closeTransaction()
   if (inBlock) {
     await borrow(session)
-    await session.openFailed()
+    await openFailed(session)
   }
   const status = inBlock ? Status.failed : Status.idle
   if (unit) session.answer(error, status, lastSent)
   else session.owed = error
+}
+
+/** A failed transaction in the place of one that was lost. @throws ConnectionLost, AllwriteError */
+async function openFailed(session: PooledSession): Promise<void> {
+  const { server } = session
+  if (server === undefined) throw new ConnectionLost()
+  const [, failed] = await Promise.all([server.ask('BEGIN'), server.ask('SELECT 1 / 0')])
+  if (failed.status !== Status.failed) throw furnishError('a transaction could not be opened')
+  session.status = Status.failed
+  // Only a ROLLBACK can follow: there is nothing to be run again.
+  session.recording.lost = true
 }

@@ -26,12 +26,31 @@ import {
   readyForQuery,
   rowDescription,
 } from '../../wire/pgwire/messages.ts'
+import { createThrottle } from '../../login/throttle.ts'
+import { defaultRules } from '../../wire/hba/rules.ts'
 import { verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
 import type { EndpointRoutes } from '../contract.ts'
 import { fixedRoutes } from './fixed-routes.ts'
 
 export const password = 'secret'
 const verifier = verifierOfPassword(password, Buffer.alloc(16, 1), 4096)
+const roleRecordOf = (superuser: boolean): string =>
+  JSON.stringify({
+    verifier,
+    can_login: true,
+    expired: false,
+    connection_limit: -1,
+    superuser,
+    member_of: [],
+  })
+
+/** What a pool in front of scripted nodes needs besides its routes. */
+export const fakeTrust = () => ({
+  keys: { password, vouchKey: Buffer.alloc(32, 2), mockSecret: Buffer.alloc(32, 3) },
+  database: 'postgres',
+  rules: defaultRules,
+  throttle: createThrottle(),
+})
 
 /** What all nodes hold. */
 export class FakeCluster {
@@ -260,14 +279,14 @@ export class FakeSession {
       this.node.cluster.connections.set(opened, 0)
       return row('', 'SELECT 1')
     }
-    const closed = /allwrite\.close_connection\('(\w+)'\)/.exec(text)?.[1]
+    const closed = /allwrite\.close_connections\('\{([\w,]+)\}'\)/.exec(text)?.[1]?.split(',')
     if (closed !== undefined) {
-      const count = this.node.cluster.connections.get(closed)
-      this.node.cluster.closed.add(closed)
-      return row(String(count), 'SELECT 1')
+      const { connections, closed: all } = this.node.cluster
+      for (const id of closed) all.add(id)
+      const rows = closed.map((id) => dataRow([id, String(connections.get(id))]))
+      return Buffer.concat([...rows, commandComplete('SELECT 1')])
     }
-    if (text.includes('pg_authid'))
-      return rowOf([verifier, 'true', 'false', '-1', String(this.node.cluster.superuser)], 'SELECT 1')
+    if (text.includes('role_record')) return rowOf([roleRecordOf(this.node.cluster.superuser)], 'SELECT 1')
     if (text.startsWith("SELECT 's'")) return this.#stateRows()
     if (text.includes('1 / 0')) return this.#error('22012', 'division by zero')
     switch (word) {

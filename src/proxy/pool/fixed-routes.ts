@@ -31,6 +31,10 @@ export function fixedRoutes(nodes: readonly FixedNode[]): EndpointRoutes {
       return best
     },
     refusal: () => noNodeServes,
+    any(avoid) {
+      return this.pick(avoid)
+    },
+    at: (node) => targets.find((target) => target.node === node && !isBad(target)),
     find: (node) => targets.find((target) => target.node === node),
     failed(target) {
       badUntil.set(target.node, performance.now() + badForMs)

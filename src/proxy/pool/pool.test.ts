@@ -2,7 +2,7 @@ import { deepEqual, equal, match, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { commandComplete } from '../../wire/pgwire/messages.ts'
-import { fakeCluster, password } from './fake-node.ts'
+import { fakeCluster, fakeTrust, password } from './fake-node.ts'
 import { openPool, type Pool, type PoolOptions } from './pool.ts'
 
 type Fakes = Awaited<ReturnType<typeof fakeCluster>>
@@ -12,7 +12,7 @@ const poolOf = (fakes: Fakes, settings: PoolOptions['settings'] = {}): Promise<P
     host: '127.0.0.1',
     port: 0,
     routes: fakes.routes,
-    steward: { user: 'steward', password, database: 'postgres' },
+    ...fakeTrust(),
     settings: { MaxIdleConnectionsPercent: 100, ...settings },
     log: {
       warn: (fields, message) => {

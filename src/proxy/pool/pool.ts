@@ -6,12 +6,16 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
-import { authenticate, type RoleRecord } from '../../login/authenticate.ts'
+import type { RoleRecord } from '../../login/authenticate.ts'
 import { ClosedError } from '../../login/byte-reader.ts'
 import { closeChannel, openChannel, readOpening, type Channel } from '../../login/login-channel.ts'
+import { identify, type Admission } from '../../login/identify.ts'
+import { createLobby } from '../../login/lobby.ts'
+import type { Throttle } from '../../login/throttle.ts'
 import type { TlsSource } from '../../login/tls.ts'
+import { vouch, vouchName, type ProxyKeys } from '../../login/vouching.ts'
+import type { HbaRule } from '../../wire/hba/rules.ts'
 import type { ErrorFields } from '../../wire/pgwire/errors.ts'
-import { hmac } from '../../wire/pgwire/scram.ts'
 import type { ScramKeys } from '../../wire/pgwire/scram.ts'
 import {
   backendKeyData,
@@ -27,7 +31,8 @@ import { cancelAt, Cancels, type CancelKey } from './cancels.ts'
 import { Connections, NoNode, type Kind, type NodeCounts } from './connections.ts'
 import { loginAtNode } from './node-login.ts'
 import { ConnectionLost, ServerConnection } from './server-connection.ts'
-import type { SessionContext } from './session-context.ts'
+import type { FailoverCounts, SessionContext } from './session-context.ts'
+import type { PinReason } from './session-state.ts'
 import { PooledSession } from './session.ts'
 import { checkedSettings, type PoolSettings, type RunningSettings } from './settings.ts'
 import { Steward } from './steward.ts'
@@ -40,8 +45,13 @@ export interface PoolOptions {
   readonly port: number
   readonly routes: EndpointRoutes
   readonly settings?: Partial<PoolSettings>
-  /** How the pool itself logs in at nodes: a role that may read pg_authid. */
-  readonly steward: { readonly user: string; readonly password: string; readonly database: string }
+  readonly keys: ProxyKeys
+  /** The pool's own questions that concern all databases are asked in this one. */
+  readonly database: string
+  /** Who may come in, as of now. */
+  readonly rules: () => readonly HbaRule[]
+  /** Of all endpoints of this process. */
+  readonly throttle: Throttle
   readonly tls?: TlsSource
   readonly clientsMax?: number
   readonly log: { warn(fields: object, message: string): void }
@@ -63,6 +73,13 @@ export interface Pool extends AsyncDisposable {
   readonly port: number
   clients(): readonly ClientInfo[]
   nodes(): readonly NodeCounts[]
+  /** Clients that are logged in. */
+  readonly size: number
+  /** Clients that wait for a connection. */
+  readonly waiting: number
+  readonly failovers: Readonly<FailoverCounts>
+  /** Sessions that keep their connection, by reason. */
+  pins(): ReadonlyMap<PinReason, number>
   /** Closes everything. */
   close(): Promise<void>
 }
@@ -70,6 +87,8 @@ export interface Pool extends AsyncDisposable {
 /** PostgreSQL's authentication_timeout, ms. */
 const loginMsMax = 60_000
 const backlog = 1024
+/** Connections that have not logged in. */
+const lobbyMax = 1_000
 /** How long the cluster may take to tell what became of a connection's transactions, ms. */
 const outcomeMsMax = 10_000
 /** Ways in which clients have started that are remembered; beyond, those that nobody uses are forgotten. */
@@ -102,6 +121,10 @@ class PoolListener implements Pool {
   readonly #keys = new Map<string, ScramKeys>()
   readonly #sessions = new Map<PooledSession, string>()
   readonly #sockets = new Set<Socket>()
+  readonly #lobby = createLobby(lobbyMax)
+  readonly #admission: Admission
+  /** A reader's transactions never write: there is nothing to count. */
+  readonly #counts: boolean
   readonly #consoles = new Set<Console>()
   readonly #traffics = new Traffics(performance.now())
   readonly #administration: Administration
@@ -110,16 +133,27 @@ class PoolListener implements Pool {
   constructor(options: PoolOptions) {
     this.#options = options
     this.#settings = checkedSettings(options.settings ?? {})
-    this.#steward = this.#stewardOf(options.steward.database)
+    this.#counts = this.#settings.replay && options.routes.kind !== 'reader'
+    this.#steward = this.#stewardOf(options.database)
+    this.#admission = {
+      lookupRole: (name) => this.#steward.lookupRole(name),
+      rules: options.rules,
+      throttle: options.throttle,
+      now: () => performance.now(),
+      mockSecret: options.keys.mockSecret,
+    }
     this.#connections = new Connections({
       routes: options.routes,
       settings: this.#settings,
       open: (target, kind) => this.#connect(target, kind),
     })
     this.#context = {
+      routes: options.routes,
       connections: this.#connections,
       settings: this.#settings,
-      outcome: ({ id }) => (id === undefined ? Promise.resolve(undefined) : this.#steward.outcome(id, outcomeMsMax)),
+      outcome: ({ id, database }) =>
+        id === undefined ? Promise.resolve(0) : this.#stewardOf(database).outcome(id, outcomeMsMax),
+      counts: { lost: 0, replayed: 0, differed: 0, committed: 0, unknown: 0 },
       log: options.log,
     }
     this.#administration = new Administration({
@@ -177,6 +211,25 @@ class PoolListener implements Pool {
     return this.#connections.counts
   }
 
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get waiting(): number {
+    return this.#connections.waiting
+  }
+
+  get failovers(): FailoverCounts {
+    return this.#context.counts
+  }
+
+  pins(): ReadonlyMap<PinReason, number> {
+    const counts = new Map<PinReason, number>()
+    for (const { state } of this.#sessions.keys())
+      for (const reason of state.pins) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+    return counts
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#sweep)
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
@@ -204,12 +257,14 @@ class PoolListener implements Pool {
   async #serve(accepted: Socket): Promise<void> {
     this.#sockets.add(accepted)
     accepted.once('close', () => this.#sockets.delete(accepted))
+    accepted.on('error', () => undefined)
+    this.#lobby.enter(accepted)
     const channel = openChannel(accepted)
     const timer = setTimeout(() => accepted.destroy(), loginMsMax)
     try {
       const opening = await readOpening(channel, this.#options.tls)
       if (opening.kind === 'cancel') await this.#cancels.cancel(opening.pid, opening.secret)
-      if (opening.kind === 'startup') await this.#login(channel, opening)
+      if (opening.kind === 'startup' && !channel.binding) await this.#login(accepted, channel, opening)
       else closeChannel(channel)
     } catch (thrown) {
       if (thrown instanceof InvariantError) throw thrown
@@ -218,20 +273,15 @@ class PoolListener implements Pool {
       else closeChannel(channel, errorFrame(AllwriteError.from(thrown), 'FATAL'))
     } finally {
       clearTimeout(timer)
+      this.#lobby.leave(accepted)
     }
   }
 
-  async #login(channel: Channel, startup: StartupMessage): Promise<void> {
+  async #login(accepted: Socket, channel: Channel, startup: StartupMessage): Promise<void> {
     if (startup.negotiate) channel.socket.write(negotiateProtocolVersion(startup.minor, startup.unknownOptions))
     if (this.#sessions.size >= (this.#options.clientsMax ?? clientsMaxDefault))
       throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
-    const role = await this.#steward.lookupRole(startup.user)
-    const keys = await authenticate(channel, startup.user, {
-      role,
-      wrongCertificate: false,
-      // Salts of roles that don't exist: the same for all proxies of a cluster.
-      mockSecret: hmac(Buffer.from(this.#options.steward.password), 'mock'),
-    })
+    const { keys, role } = await identify(channel, startup, accepted.remoteAddress ?? '', false, this.#admission)
     if (startup.database === adminName) {
       this.#openConsole(channel, startup.minor, role)
       return
@@ -266,6 +316,7 @@ class PoolListener implements Pool {
       home: undefined,
       last: undefined,
       signal: channel.reader.gone,
+      chosen: () => undefined,
     })
     const parameters = new Map(connection.reported)
     this.#parameters.set(kind, parameters)
@@ -294,9 +345,9 @@ class PoolListener implements Pool {
   }
 
   #stewardOf(database: string): Steward {
-    const { routes, steward } = this.#options
+    const { routes, keys } = this.#options
     let found = this.#stewards.get(database)
-    if (found === undefined) this.#stewards.set(database, (found = new Steward({ routes, ...steward, database })))
+    if (found === undefined) this.#stewards.set(database, (found = new Steward({ routes, keys, database })))
     return found
   }
 
@@ -333,12 +384,15 @@ class PoolListener implements Pool {
   async #connect(target: Target, kind: Kind): Promise<ServerConnection> {
     const keys = this.#keys.get(kind.user)
     if (keys === undefined) throw new AllwriteError('internal', 'a connection is opened for a role that has logged in')
-    const id = this.#settings.replay ? randomBytes(16).toString('hex') : undefined
+    const { keys: proxy } = this.#options
+    const id = this.#counts ? randomBytes(16).toString('hex') : undefined
+    const { user, database } = kind
     const parameters = [
-      ['user', kind.user],
-      ['database', kind.database],
+      ['user', user],
+      ['database', database],
       ...kind.parameters,
       ['allwrite.connection', id ?? ''],
+      [vouchName, vouch(proxy.vouchKey, { user, database, connection: id ?? '' }, Date.now())],
     ] as const
     const login = await loginAtNode(target, parameters, { kind: 'keys', ...keys })
     const connection: ServerConnection = new ServerConnection({
@@ -348,9 +402,7 @@ class PoolListener implements Pool {
       database: kind.database,
       onClosed: () => this.#connections.closed(connection),
     })
-    const closeCounting = this.#options.routes.opened(target)
     connection.onceClosed(() => {
-      closeCounting()
       if (id !== undefined) this.#stewardOf(kind.database).forget(id)
     })
     try {
@@ -383,7 +435,7 @@ const greeting = (parameters: ReadonlyMap<string, string>, key: CancelKey): Buff
   ])
 
 /** What only the pool may tell a node. */
-const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection'])
+const ownParameters: ReadonlySet<string> = new Set(['allwrite.connection', vouchName])
 
 /** A conflict, or a node that is about to go: another try may do. */
 const firstStatementError = ({ sqlState, message }: ErrorFields): AllwriteError =>

@@ -46,6 +46,8 @@ interface Expected {
 
 /** Who uses the connection now. */
 export interface Borrower {
+  /** It can go on without this connection, whatever it is doing. */
+  readonly movable: boolean
   /** A message, or part of one, that answers what the borrower sent. */
   visible(type: number, buffer: Buffer, start: number, end: number, part: number): void
   /** The message lies at start … end. */

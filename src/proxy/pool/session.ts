@@ -16,22 +16,20 @@
 import type { Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import { Part, typeByte } from '../../wire/pgwire/frames.ts'
-import { readyForQuery, readParameter, Status } from '../../wire/pgwire/messages.ts'
+import { readParameter, Status } from '../../wire/pgwire/messages.ts'
+import type { Target } from '../contract.ts'
 import { borrow } from './borrow.ts'
 import { ClientInput, lastWordsRead, type ClientFrame } from './client-input.ts'
 import { ClientOutput } from './client-output.ts'
 import { NoNode, type Home, type Kind } from './connections.ts'
 import { differsError, lose, recover } from './failover.ts'
-import { errorFrame, furnishError, stateLostError } from './words.ts'
+import { errorFrame, readyFrame, stateLostError } from './words.ts'
 import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback, type Forwarded } from './forward.ts'
 import { Recording, type Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type Borrower, type ServerConnection } from './server-connection.ts'
 import { learnFrom } from './learn-from.ts'
 import { discardAll, freshState, mentionsSetConfig, type SessionState } from './session-state.ts'
 import { SessionEnd, type SessionContext } from './session-context.ts'
-
-const readyFrames = new Map<number, Buffer>([Status.idle, Status.open, Status.failed].map((s) => [s, readyForQuery(s)]))
-const readyFrame = (status: number): Buffer => readyFrames.get(status) ?? readyForQuery(status)
 
 /** Undefined: it is done already. */
 type Pending = Promise<void> | undefined
@@ -74,6 +72,7 @@ export class PooledSession implements Borrower {
   #transactionBegan = 0
   /** The connection that it had last. */
   last: ServerConnection | undefined
+  #settled: { readonly node: number; readonly leave: () => void } | undefined
   #texts = new Set<string>()
   #sawError = false
   /** The connection's count when it was borrowed. */
@@ -121,6 +120,10 @@ export class PooledSession implements Borrower {
 
   get pinned(): boolean {
     return this.state.pins.size > 0
+  }
+
+  get movable(): boolean {
+    return this.context.settings.replay && !this.pinned && !this.recording.lost
   }
 
   /** Waits for a request of its client, outside a transaction. */
@@ -224,6 +227,7 @@ export class PooledSession implements Borrower {
         this.context.log.warn({ error: String(thrown) }, 'session ended by an error')
     }
     this.#dropServer()
+    this.#settled?.leave()
     if (words && !this.partOpen) this.output.push(words)
     this.output.flush()
     this.client.end()
@@ -363,6 +367,13 @@ export class PooledSession implements Borrower {
     if (forwarded !== 'sent') this.#emitFrame(forwarded.errorFrame)
   }
 
+  /** It is at home there from now on. */
+  settle(target: Target): void {
+    if (this.#settled?.node === target.node) return
+    this.#settled?.leave()
+    this.#settled = { node: target.node, leave: this.context.routes.opened(target) }
+  }
+
   /** Bytes for the client: in a repetition only what it has not had. */
   emit(buffer: Buffer, from: number, end: number): void {
     const { comparison } = this
@@ -415,17 +426,6 @@ export class PooledSession implements Borrower {
     this.#ended = false
     this.output.push(readyFrame(Status.idle))
     this.#over(server, performance.now())
-  }
-
-  /** A failed transaction in the place of one that was lost. @throws ConnectionLost, SessionEnd */
-  async openFailed(): Promise<void> {
-    const { server } = this
-    if (server === undefined) throw new ConnectionLost()
-    const [, failed] = await Promise.all([server.ask('BEGIN'), server.ask('SELECT 1 / 0')])
-    if (failed.status !== Status.failed) throw furnishError('a transaction could not be opened')
-    this.status = Status.failed
-    // Only a ROLLBACK can follow: there is nothing to be run again.
-    this.recording.lost = true
   }
 
   /** Forgets what belonged to the transaction. */

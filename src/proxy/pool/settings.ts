@@ -9,7 +9,7 @@ import { AllwriteError } from '../../core/errors.ts'
 export interface PoolSettings {
   /** Connections to one node at most, percent of {@link nodeConnectionsMax}. */
   readonly MaxConnectionsPercent: number
-  /** Of these, how many may stay open unused, percent of {@link nodeConnectionsMax}. */
+  /** Of these, how many may stay open unused, percent of {@link nodeConnectionsMax}; by default half of MaxConnectionsPercent. */
   readonly MaxIdleConnectionsPercent: number
   /** How long a client waits for a connection, seconds. */
   readonly ConnectionBorrowTimeout: number
@@ -44,7 +44,8 @@ export const excludeVariableSets = 'EXCLUDE_VARIABLE_SETS'
 
 /** Bounds as RDS Proxy has them. @throws AllwriteError configuration */
 export function checkedSettings(wanted: Partial<PoolSettings>): PoolSettings {
-  const settings = { ...defaultSettings, ...wanted }
+  const { MaxConnectionsPercent = defaultSettings.MaxConnectionsPercent } = wanted
+  const settings = { ...defaultSettings, MaxIdleConnectionsPercent: Math.floor(MaxConnectionsPercent / 2), ...wanted }
   const within = (name: keyof PoolSettings, min: number, max: number): void => {
     const value = settings[name]
     if (typeof value !== 'number' || !Number.isFinite(value) || value < min || value > max)

@@ -7,6 +7,7 @@
 import { AllwriteError } from '../../core/errors.ts'
 import type { RoleRecord } from '../../login/authenticate.ts'
 import type { EndpointRoutes } from '../contract.ts'
+import { proxyRole, vouch, vouchName, type ProxyKeys } from '../../login/vouching.ts'
 import { loginAtNode } from './node-login.ts'
 import type { HiddenAnswer } from './answers.ts'
 import { ConnectionLost, ServerConnection } from './server-connection.ts'
@@ -15,62 +16,80 @@ import { ConnectionLost, ServerConnection } from './server-connection.ts'
 const answerMsMax = 2_000
 /** Rows of connections that are over are removed together, after so long, ms: well behind the last question for them. */
 const forgetMs = 30_000
+/** How long a client's login waits for the word on its role, ms. */
+const roleMsMax = 10_000
 /** Between two tries while no node can be asked, ms. */
 const retryMs = 50
 
 export interface StewardOptions {
   readonly routes: EndpointRoutes
   readonly database: string
-  /** A role that may read pg_authid. */
-  readonly user: string
-  readonly password: string
+  readonly keys: ProxyKeys
 }
 
 export class Steward {
   readonly #options: StewardOptions
   #connection: Promise<ServerConnection> | undefined
   #closed = false
+  /** Connections whose outcome is asked for. */
+  #lost: {
+    readonly connectionId: string
+    readonly giveUp: number
+    readonly resolve: (count: number | undefined) => void
+  }[] = []
+  #resolving = false
   readonly #forgotten: string[] = []
   #forgetting: NodeJS.Timeout | undefined
+  /** Where the connection goes. */
+  #node: number | undefined
+  readonly #stopListening: () => void
 
   constructor(options: StewardOptions) {
     this.#options = options
+    this.#stopListening = options.routes.listen((event) => {
+      // It would be asked in vain, until its time is up.
+      if ((event.type === 'down' || event.type === 'silent') && event.node === this.#node) this.#drop()
+    })
   }
 
   /** @throws AllwriteError unavailable */
   async lookupRole(name: string): Promise<RoleRecord | undefined> {
-    const literal = `'${name.replaceAll("'", "''")}'`
     const { rows } = await this.#ask(
-      `SELECT rolpassword, rolcanlogin::text, coalesce(rolvaliduntil < clock_timestamp(), false)::text, rolconnlimit::text, rolsuper::text
-         FROM pg_catalog.pg_authid WHERE rolname = ${literal}`,
-      10_000,
+      `SELECT to_json(r)::text FROM allwrite.role_record(${literalOf(name)}) AS r`,
+      roleMsMax,
     )
-    const [row] = rows
-    if (row === undefined) return undefined
-    const [verifier = null, canLogin, expired, limit, superuser] = row
-    return {
-      verifier,
-      canLogin: canLogin === 'true',
-      expired: expired !== 'false',
-      connectionLimit: Number(limit),
-      superuser: superuser === 'true',
-      memberOf: [],
-    }
+    const text = rows[0]?.[0]
+    return text == null ? undefined : roleOf(JSON.parse(text) as RoleRow)
   }
 
   /**
    * How many transactions of a connection are committed and have written; none can be from now on. Undefined: not to be told within
    * `withinMs`.
-   * @param lost the node that the connection was to: asked last
    */
-  async outcome(connectionId: string, withinMs: number): Promise<number | undefined> {
-    try {
-      const { rows } = await this.#ask(`SELECT allwrite.close_connection('${connectionId}')::text`, withinMs)
-      const count = rows[0]?.[0]
-      return count == null ? undefined : Number(count)
-    } catch {
-      return undefined
+  outcome(connectionId: string, withinMs: number): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      this.#lost.push({ connectionId, giveUp: performance.now() + withinMs, resolve })
+      void this.#resolveLost()
+    })
+  }
+
+  /** All that were lost meanwhile in one transaction: with a node, all of its connections are. */
+  async #resolveLost(): Promise<void> {
+    if (this.#resolving) return
+    this.#resolving = true
+    while (this.#lost.length > 0) {
+      const lost = this.#lost.splice(0)
+      const ids = lost.map(({ connectionId }) => connectionId).join(',')
+      const left = Math.max(...lost.map(({ giveUp }) => giveUp)) - performance.now()
+      const sql = `SELECT id, counted FROM allwrite.close_connections('{${ids}}')`
+      const rows = await this.#ask(sql, left).then(
+        (answer) => answer.rows,
+        () => [],
+      )
+      const counts = new Map(rows.map(([id, count]) => [id, Number(count)]))
+      for (const { connectionId, resolve } of lost) resolve(counts.get(connectionId))
     }
+    this.#resolving = false
   }
 
   /** Nobody will ask for a connection's outcome any more. */
@@ -88,6 +107,7 @@ export class Steward {
 
   close(): void {
     this.#closed = true
+    this.#stopListening()
     clearTimeout(this.#forgetting)
     this.#drop()
   }
@@ -117,16 +137,18 @@ export class Steward {
   }
 
   async #open(): Promise<ServerConnection> {
-    const { routes, user, database, password } = this.#options
-    const target = routes.pick(new Set())
+    const { routes, database, keys } = this.#options
+    const target = routes.any(new Set())
     if (target === undefined) throw new AllwriteError('unavailable', 'no node serves')
+    this.#node = target.node
     const parameters = [
-      ['user', user],
+      ['user', proxyRole],
       ['database', database],
       ['application_name', 'allwrite pool'],
+      [vouchName, vouch(keys.vouchKey, { user: proxyRole, database, connection: '' }, Date.now())],
     ] as const
     try {
-      const login = await loginAtNode(target, parameters, { kind: 'password', password })
+      const login = await loginAtNode(target, parameters, { kind: 'password', password: keys.password })
       const connection: ServerConnection = new ServerConnection({
         ...login,
         target,
@@ -166,3 +188,24 @@ async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
     clearTimeout(timer)
   }
 }
+
+/** As `allwrite.role_record()` has it. */
+interface RoleRow {
+  readonly verifier: string | null
+  readonly can_login: boolean
+  readonly expired: boolean
+  readonly connection_limit: number
+  readonly superuser: boolean
+  readonly member_of: readonly string[]
+}
+
+const roleOf = (row: RoleRow): RoleRecord => ({
+  verifier: row.verifier,
+  canLogin: row.can_login,
+  expired: row.expired,
+  connectionLimit: row.connection_limit,
+  superuser: row.superuser,
+  memberOf: row.member_of,
+})
+
+const literalOf = (text: string): string => `'${text.replaceAll("'", "''")}'`

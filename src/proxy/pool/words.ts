@@ -5,12 +5,19 @@
  */
 import { AllwriteError } from '../../core/errors.ts'
 import { errorResponse, fieldsOfError } from '../../wire/pgwire/errors.ts'
+import { readyForQuery, Status } from '../../wire/pgwire/messages.ts'
 import { parameterStatus } from '../../wire/pgwire/login-messages.ts'
 
 export const errorFrame = (error: AllwriteError, severity: 'ERROR' | 'FATAL'): Buffer =>
   errorResponse(fieldsOfError(error, severity))
 
 export const parameterFrame = (name: string, value: string): Buffer => parameterStatus(name, value)
+
+const readyFrames = new Map<number, Buffer>(
+  [Status.idle, Status.open, Status.failed].map((status) => [status, readyForQuery(status)]),
+)
+
+export const readyFrame = (status: number): Buffer => readyFrames.get(status) ?? readyForQuery(status)
 
 /** A connection can't be given the session's state. */
 export const furnishError = (why: string): AllwriteError =>

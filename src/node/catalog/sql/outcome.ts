@@ -32,15 +32,11 @@ BEGIN
 END $$;
 
 -- How many have been committed; the same however often it is asked. None can be any more: of a count that is under way and this change of
--- the row, the first one in the journal commits, and the other one has to see it. NULL: there is no such connection.
-CREATE OR REPLACE FUNCTION allwrite.close_connection(id text) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  counted bigint;
-BEGIN
-  UPDATE allwrite.connection AS c SET closed = true WHERE c.id = $1 RETURNING c.transactions INTO counted;
-  RETURN counted;
-END $$;
+-- the row, the first one in the journal commits, and the other one has to see it. No row: there is no such connection.
+CREATE OR REPLACE FUNCTION allwrite.close_connections(ids text[]) RETURNS TABLE (id text, counted text)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE allwrite.connection AS c SET closed = true WHERE c.id = ANY (ids) RETURNING c.id, c.transactions::text
+$$;
 
 -- Nobody will ask any more.
 CREATE OR REPLACE FUNCTION allwrite.forget_connections(ids text[]) RETURNS void

@@ -29,7 +29,7 @@ import type { RandomBytes } from './roles.ts'
 import { databaseSettingRefusal } from './database-settings.ts'
 import { classifyConstraints, classifySet, classifyShow, findSetClauses, setClauseRefusal } from './settings.ts'
 import { commandTag } from './tags.ts'
-import { namesAgentRole, targetsOf, writesSystemTable } from './targets.ts'
+import { namesOwnRole, targetsOf, writesSystemTable } from './targets.ts'
 import { classifyTransaction } from './transaction.ts'
 import { isTree, list, names, optionOn, text, tree, unwrap } from './tree.ts'
 import type { Tree } from './tree.ts'
@@ -56,7 +56,7 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
   if (refused !== undefined) return refused
   if (writesSystemTable(piece.node, deps.harmless))
     return refuse(source, tag, offset, 'writing to a system table', { detail: 'It would change this node only.' })
-  if (/Role|^RenameStmt$|Owned/.test(type) && namesAgentRole(piece.node))
+  if (/Role|^RenameStmt$|Owned/.test(type) && namesOwnRole(piece.node))
     return refuse(source, tag, offset, 'changing the role of the agent')
   switch (type) {
     case 'NotifyStmt':

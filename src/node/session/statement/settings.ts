@@ -7,7 +7,7 @@
 import type { ClassifiedStatement, RefusedStatement, SettingStatement } from './contract.ts'
 import { consistencyName, invalidLevel } from './consistency-level.ts'
 import { refuse } from './refused.ts'
-import { agentRole } from './targets.ts'
+import { ownRoles } from './targets.ts'
 import { modesText, transactionModes } from './transaction.ts'
 import { booleanWord, constant, list, text, tree } from './tree.ts'
 import type { Tree } from './tree.ts'
@@ -54,7 +54,7 @@ export function settingRefusal(
   if (reason !== undefined) return refuse(source, tag, offset, `changing parameter "${setting}"`, { detail: reason })
   if (value === undefined) return undefined
   // ALTER ROLE CURRENT_USER would be one of the agent's role then.
-  if ((setting === 'role' || setting === 'session_authorization') && value === agentRole)
+  if ((setting === 'role' || setting === 'session_authorization') && ownRoles.has(value))
     return refuse(source, tag, offset, 'acting as the role of the agent')
   const word = value.trim().toLowerCase()
   const level = setting === consistencyName ? invalidLevel(word) : undefined

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { loadParser, parse } from './parser.ts'
 import type { Tree } from './tree.ts'
-import { namesAgentRole, writesSystemTable } from './targets.ts'
+import { namesOwnRole, writesSystemTable } from './targets.ts'
 
 before(() => loadParser())
 
@@ -52,6 +52,6 @@ test('the role of the agent is found wherever a statement on roles names it', ()
     'reassign owned by allwrite to a',
     'drop owned by allwrite',
   ])
-    assert(namesAgentRole(nodeOf(sql)), sql)
-  assert(!namesAgentRole(nodeOf('alter role clerk rename to seller')))
+    assert(namesOwnRole(nodeOf(sql)), sql)
+  assert(!namesOwnRole(nodeOf('alter role clerk rename to seller')))
 })

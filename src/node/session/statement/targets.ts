@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { proxyRole } from '../../../login/vouching.ts'
 import type { HarmlessContext } from './contract.ts'
 import { some } from './parser.ts'
 import { isTree, list, text, tree } from './tree.ts'
@@ -54,10 +55,13 @@ export function targetsOf(statement: Tree): Tree[] {
 
 export const agentRole = 'allwrite'
 
-/** True if a statement on roles names the agent's: other nodes' agents, logged in as it, could not repeat it. */
-export function namesAgentRole(statement: Tree): boolean {
+/** The agents', and their proxies'. */
+export const ownRoles: ReadonlySet<unknown> = new Set([agentRole, proxyRole])
+
+/** True if a statement on roles names one of ours: other nodes' agents, logged in as theirs, could not repeat it. */
+export function namesOwnRole(statement: Tree): boolean {
   return some(
     statement,
-    (node) => node['rolename'] === agentRole || node['priv_name'] === agentRole || node['subname'] === agentRole,
+    (node) => ownRoles.has(node['rolename']) || ownRoles.has(node['priv_name']) || ownRoles.has(node['subname']),
   )
 }

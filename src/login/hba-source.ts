@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { readHba } from '../../wire/hba/read.ts'
-import type { HbaRule } from '../../wire/hba/rules.ts'
+import { readHba } from '../wire/hba/read.ts'
+import type { HbaRule } from '../wire/hba/rules.ts'
 
 export interface HbaSource {
   /** As of now. */
