@@ -20,9 +20,8 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { percentile } from '../dist/testing/chaos/report.js'
 import { startCluster } from '../dist/testing/cluster.js'
-import { startPool } from '../dist/testing/pool.js'
 import { freePorts } from '../dist/testing/ports.js'
-import { processesOf } from '../dist/testing/processes.js'
+import { startProxy } from '../dist/testing/proxy.js'
 import { libpqEnv, missing, run } from '../dist/testing/tools.js'
 import { until } from '../dist/testing/wait.js'
 
@@ -170,18 +169,22 @@ try {
   const node = cluster.urlOf(1)
   const made = await run('pgbench', ['-i', '-q', '-s', options.scale], { env: libpqEnv(node) })
   if (made.code !== 0) throw new Error(made.stderr)
-  const pool = await startPool(cluster, { nodeConnectionsMax: connections, MaxIdleConnectionsPercent: 100 })
-  stops.push(() => pool[Symbol.asyncDispose]())
+  const settings = [`nodeConnectionsMax=${connections}`, 'MaxIdleConnectionsPercent=100']
+  const pool = await startProxy(cluster, 'cluster', ['--pool', ...settings])
+  const relay = await startProxy(cluster, 'cluster', ['--no-pool'])
+  stops.push(
+    () => pool[Symbol.asyncDispose](),
+    () => relay[Symbol.asyncDispose](),
+  )
   const transaction = await startPgBouncer(node, 'transaction', preparesInTransactions)
   const session = await startPgBouncer(node, 'session', false)
   stops.push(transaction.stop, session.stop)
-  const relay = processesOf(cluster.dir).find(({ command }) => /main\/proxy\.js/.test(command))
   /** Name → what to measure for a case; undefined: it can't be. */
   const systems = {
     pool: () => pool,
     pgbouncer: ({ mode, clients }) =>
       mode === 'simple' || preparesInTransactions ? transaction : clients <= connections ? session : undefined,
-    relay: ({ clients }) => (relay && clients <= connections ? { url: cluster.url, pid: relay.pid } : undefined),
+    relay: ({ clients }) => (clients <= connections ? relay : undefined),
   }
   for (const workload of list(options.workloads))
     for (const mode of list(options.modes))
