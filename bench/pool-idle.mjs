@@ -7,36 +7,47 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createByteReader } from '../dist/login/byte-reader.js'
 import { loginAtServer } from '../dist/login/server-login.js'
-import { fakeCluster, password } from '../dist/proxy/pool/fake-node.js'
+import { fakeCluster, fakeTrust, password } from '../dist/proxy/pool/fake-node.js'
+import { fixedRoutes, openPool } from '../dist/proxy/pool/index.js'
 import { startupMessage } from '../dist/wire/pgwire/login-messages.js'
 import { query } from '../dist/wire/pgwire/messages.js'
 import { keysOfPassword } from '../dist/wire/pgwire/scram-client.js'
 
 const { values } = parseArgs({
-  options: { clients: { type: 'string', default: '10000' }, connections: { type: 'string', default: '50' } },
+  options: {
+    clients: { type: 'string', default: '10000' },
+    connections: { type: 'string', default: '50' },
+    /** The pool's own process, in front of the node at this port. */
+    node: { type: 'string' },
+  },
 })
+if (values.node !== undefined) {
+  const pool = await openPool({
+    host: '127.0.0.1',
+    port: 0,
+    routes: fixedRoutes([{ node: 1, host: '127.0.0.1', port: Number(values.node) }]),
+    settings: { nodeConnectionsMax: Number(values.connections), MaxIdleConnectionsPercent: 100 },
+    log: { warn: (fields, message) => process.stderr.write(`${message} ${JSON.stringify(fields)}\n`) },
+    ...fakeTrust(),
+  })
+  process.stdout.write(`${JSON.stringify({ port: pool.port })}\n`)
+  await once(process, 'SIGTERM')
+  process.exit(0)
+}
 const clientCount = Number(values.clients)
 const connections = Number(values.connections)
 
 const memoryOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024
 
 const fakes = await fakeCluster(1)
-const folder = mkdtempSync(join(tmpdir(), 'pool-idle-'))
-const config = join(folder, 'pool.json')
-const settings = { nodeConnectionsMax: connections, MaxIdleConnectionsPercent: 100 }
-const steward = { user: 'steward', password, database: 'postgres' }
-const nodes = [{ node: 1, host: '127.0.0.1', port: fakes.node(1).port }]
-writeFileSync(config, JSON.stringify({ host: '127.0.0.1', port: 0, nodes, steward, settings }), { mode: 0o600 })
-const main = fileURLToPath(new URL('../dist/main/pool.js', import.meta.url))
-const pool = spawn(process.execPath, [main, config], { stdio: ['ignore', 'pipe', 'inherit'] })
+const args = [fileURLToPath(import.meta.url), '--connections', values.connections, '--node', String(fakes.node(1).port)]
+const pool = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
 const [line] = await once(pool.stdout, 'data')
 const { port } = JSON.parse(line)
 const before = memoryOf(pool.pid)
@@ -91,5 +102,4 @@ for (const socket of sockets) socket.destroy()
 pool.kill('SIGTERM')
 await once(pool, 'exit')
 fakes.node(1).kill()
-rmSync(folder, { recursive: true })
 process.exit(answered === sockets.length ? 0 : 1)

@@ -296,3 +296,26 @@ test(
     await assertAllEqual(cluster)
   },
 )
+
+test('currval() and lastval() are the session’s own, or an error: never another’s', { skip }, async () => {
+  const [one, two, three] = await Promise.all([connect(), connect(), connect()])
+  await one.query('CREATE TABLE drawn (id serial PRIMARY KEY)')
+  const mixed = await Promise.all(
+    [one, two, three].map(async (client, index) => {
+      const wrong: string[] = []
+      for (let round = 0; round < 30; round++) {
+        const drawn =
+          index === 2
+            ? await valueOf(client, "SELECT nextval('drawn_id_seq')")
+            : await valueOf(client, 'INSERT INTO drawn DEFAULT VALUES RETURNING id')
+        const last = await valueOf(client, 'SELECT lastval()').catch((thrown: unknown) => fieldsOf(thrown).code)
+        // Before anybody has asked for it once, another session may have had the connection meanwhile.
+        if (String(last) !== String(drawn) && (last !== '55000' || round > 0))
+          wrong.push(`${round}: ${last} for ${drawn}`)
+      }
+      return wrong
+    }),
+  )
+  assert.deepEqual(mixed.flat(), [])
+  await Promise.all([one, two, three].map((client) => client.end()))
+})

@@ -10,6 +10,7 @@ import type { ClientEntry, Controls, ServerEntry, SettingEntry, Snapshot } from 
 import type { EndpointRoutes } from '../contract.ts'
 import type { Connections, Kind } from './connections.ts'
 import type { ServerConnection } from './server-connection.ts'
+import { keptBy } from './session-state.ts'
 import type { PooledSession } from './session.ts'
 import {
   connectionsMax,
@@ -134,7 +135,7 @@ export class Administration implements Controls {
       unread: session.input.bytes,
       waitUs: waitingSince === undefined ? undefined : Math.round((clock.monotonic - waitingSince) * 1000),
       node: server?.target.node,
-      pins: [...state.pins],
+      pins: keptBy(state, kind),
     }
   }
 

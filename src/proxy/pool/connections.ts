@@ -26,6 +26,8 @@ export interface Kind {
   readonly database: string
   /** The client's start-up parameters. */
   readonly parameters: readonly (readonly [name: string, value: string])[]
+  /** Some client of it has asked for currval() or lastval(): they keep the connection that a sequence gave them something on. */
+  asksSequences: boolean
   /** Counts for all kinds of its role and database. */
   readonly traffic: Traffic
 }

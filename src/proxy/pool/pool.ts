@@ -32,7 +32,7 @@ import { Connections, NoNode, type Kind, type NodeCounts } from './connections.t
 import { loginAtNode } from './node-login.ts'
 import { ConnectionLost, ServerConnection } from './server-connection.ts'
 import type { FailoverCounts, SessionContext } from './session-context.ts'
-import type { PinReason } from './session-state.ts'
+import { keptBy } from './session-state.ts'
 import { PooledSession } from './session.ts'
 import { checkedSettings, type PoolSettings, type RunningSettings } from './settings.ts'
 import { Steward } from './steward.ts'
@@ -79,7 +79,7 @@ export interface Pool extends AsyncDisposable {
   readonly waiting: number
   readonly failovers: Readonly<FailoverCounts>
   /** Sessions that keep their connection, by reason. */
-  pins(): ReadonlyMap<PinReason, number>
+  pins(): ReadonlyMap<string, number>
   /** Closes everything. */
   close(): Promise<void>
 }
@@ -203,7 +203,7 @@ class PoolListener implements Pool {
       address,
       state: session.unit ? 'active' : session.idle ? 'idle' : 'idle in transaction',
       node: session.server?.target.node,
-      pins: [...session.state.pins],
+      pins: keptBy(session.state, session.kind),
     }))
   }
 
@@ -223,10 +223,10 @@ class PoolListener implements Pool {
     return this.#context.counts
   }
 
-  pins(): ReadonlyMap<PinReason, number> {
-    const counts = new Map<PinReason, number>()
-    for (const { state } of this.#sessions.keys())
-      for (const reason of state.pins) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  pins(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { state, kind } of this.#sessions.keys())
+      for (const reason of keptBy(state, kind)) counts.set(reason, (counts.get(reason) ?? 0) + 1)
     return counts
   }
 
@@ -364,7 +364,7 @@ class PoolListener implements Pool {
     let kind = this.#kinds.get(key)
     if (kind === undefined) {
       const traffic = this.#traffics.of(user, database, performance.now())
-      this.#kinds.set(key, (kind = { user, database, parameters, traffic }))
+      this.#kinds.set(key, (kind = { user, database, parameters, asksSequences: false, traffic }))
       if (this.#kinds.size > kindsMax) this.#forgetKinds()
     }
     return kind

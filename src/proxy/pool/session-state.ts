@@ -39,6 +39,8 @@ export interface SessionState {
   readonly customNames: Set<string>
   /** Some setting was made that can't be followed. */
   lostTrack: boolean
+  /** Its connection may hold what sequences gave it. */
+  drew: boolean
 }
 
 export const freshState = (): SessionState => ({
@@ -48,7 +50,15 @@ export const freshState = (): SessionState => ({
   pins: new Set(),
   customNames: new Set(),
   lostTrack: false,
+  drew: false,
 })
+
+/**
+ * Why a session has its connection though no transaction is open. The last reason is the only one without which a session may go on
+ * elsewhere: what sequences gave is an error there (55000), and never a wrong value.
+ */
+export const keptBy = ({ pins, drew }: SessionState, kind: { readonly asksSequences: boolean }): readonly string[] =>
+  kind.asksSequences && drew ? [...pins, 'currval() or lastval()'] : [...pins]
 
 /** Before every name that is ours on a connection. */
 export const namePrefix = 'allwrite_'
@@ -64,6 +74,9 @@ export function namedStatement(state: SessionState, body: Buffer): Statement {
 
 /** A text that may set a setting by its name in a string. */
 export const mentionsSetConfig = (text: string): boolean => /set_config/i.test(text)
+
+/** A text that may ask for what a sequence gave before. */
+export const asksSequences = (text: string): boolean => /\b(?:curr|last)val\b/i.test(text)
 
 /** What the texts of a transaction say of custom settings: their names, and whether one is set whose name is not there. */
 export function readTexts(state: SessionState, texts: Iterable<string>): void {
@@ -172,6 +185,7 @@ export function discardAll(state: SessionState): void {
   state.pins = new Set()
   state.customNames.clear()
   state.lostTrack = false
+  state.drew = false
 }
 
 /** The statements that give a connection with the settings `has` those that a session `wants`. The role comes last: it may forbid the rest. */

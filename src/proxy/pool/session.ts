@@ -15,11 +15,12 @@
  */
 import type { Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
-import { Part, typeByte } from '../../wire/pgwire/frames.ts'
+import { Part } from '../../wire/pgwire/frames.ts'
 import { readParameter, Status } from '../../wire/pgwire/messages.ts'
 import type { Target } from '../contract.ts'
 import { borrow } from './borrow.ts'
 import { ClientInput, lastWordsRead, type ClientFrame } from './client-input.ts'
+import { backend } from './answers.ts'
 import { ClientOutput } from './client-output.ts'
 import { NoNode, type Home, type Kind } from './connections.ts'
 import { differsError, lose, recover } from './failover.ts'
@@ -28,7 +29,7 @@ import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback, typ
 import { Recording, type Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type Borrower, type ServerConnection } from './server-connection.ts'
 import { learnFrom } from './learn-from.ts'
-import { discardAll, freshState, mentionsSetConfig, type SessionState } from './session-state.ts'
+import { asksSequences, discardAll, freshState, keptBy, mentionsSetConfig, type SessionState } from './session-state.ts'
 import { SessionEnd, type SessionContext } from './session-context.ts'
 
 /** Undefined: it is done already. */
@@ -148,7 +149,7 @@ export class PooledSession implements Borrower {
   // --- what the connection says ---
 
   visible(type: number, buffer: Buffer, start: number, end: number, part: number): void {
-    if (type === errorType) this.#sawError = true
+    if (type === backend.error) this.#sawError = true
     this.lastShown = type
     this.kind.traffic.sent += end - start
     this.partOpen = (part & Part.last) === 0
@@ -156,13 +157,13 @@ export class PooledSession implements Borrower {
   }
 
   fact(frame: Buffer): void {
-    if (frame[0] === parameterType) {
+    if (frame[0] === backend.parameter) {
       const [name, value] = readParameter(frame)
       if (this.told.get(name) === value) return
       this.told.set(name, value)
     }
     // In a repetition the client has had its notices.
-    else if (this.comparison && frame[0] === noticeType) return
+    else if (this.comparison && frame[0] === backend.notice) return
     this.output.push(frame)
   }
 
@@ -348,6 +349,7 @@ export class PooledSession implements Borrower {
     if (type === frontend.query || type === frontend.parse) {
       const text = bytes.toString('latin1', 5)
       if (mentionsSetConfig(text)) this.#texts.add(text)
+      if (asksSequences(text)) this.kind.asksSequences = true
     } else if (type === frontend.call) this.state.lostTrack = true
   }
 
@@ -399,7 +401,7 @@ export class PooledSession implements Borrower {
     const { traffic } = this.kind
     traffic.transactions++
     traffic.transactionUs += (now - this.#transactionBegan) * 1000
-    if (!this.pinned) {
+    if (keptBy(this.state, this.kind).length === 0) {
       this.server = undefined
       this.last = server
       this.context.connections.release(server)
@@ -434,7 +436,7 @@ export class PooledSession implements Borrower {
     if (server) {
       const wrote = server.counted !== this.countedBefore || !this.context.settings.replay
       if (wrote || this.#sawError || this.touches.size > 0 || this.recording.units.length > 1)
-        server.sequencesUsed = true
+        server.sequencesUsed = this.state.drew = true
       this.countedBefore = server.counted
     }
     this.#sawError = false
@@ -482,7 +484,3 @@ export class PooledSession implements Borrower {
     server.destroy()
   }
 }
-
-const errorType = typeByte('E')
-const noticeType = typeByte('N')
-const parameterType = typeByte('S')
