@@ -22,6 +22,7 @@ import {
   readyForQuery,
   Status,
 } from '../../wire/pgwire/messages.ts'
+import { borrow } from './borrow.ts'
 import type { ClientFrame } from './client-input.ts'
 import { frontend, isCopy } from './forward.ts'
 import { Comparison, type Unit } from './replay.ts'
@@ -142,7 +143,7 @@ async function repeat(session: PooledSession): Promise<void> {
   if (session.statementsBefore) state.statements = new Map(session.statementsBefore)
   state.unnamed = session.unnamedBefore
   session.touches.clear()
-  await session.borrow()
+  await borrow(session)
   for (const unit of recording.units) {
     const open = unit === current
     session.comparison = open && unit.delivered.bytes === 0 ? undefined : new Comparison(unit.delivered, open)
@@ -196,7 +197,7 @@ export async function lose(session: PooledSession, error: AllwriteError): Promis
   if (session.statementsBefore) session.state.statements = session.statementsBefore
   session.closeTransaction()
   if (inBlock) {
-    await session.borrow()
+    await borrow(session)
     await openFailed(session)
   }
   const status = inBlock ? Status.failed : Status.idle

@@ -96,7 +96,7 @@ export class FakeNode {
   }
 
   #newServer(): Server {
-    return createServer((socket) => void this.#serve(socket))
+    return createServer({ noDelay: true }, (socket) => void this.#serve(socket))
   }
 
   /** As kill -9 of the agent: nothing more is said, nobody is let in. */

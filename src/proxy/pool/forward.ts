@@ -32,12 +32,11 @@ export type Forwarded = 'sent' | { readonly errorFrame: Buffer }
 
 const statementKind = 'S'.charCodeAt(0)
 
+/** A promise only where a statement has to be prepared first. */
+type Forwarding = Forwarded | Promise<Forwarded>
+
 /** Sends one message on. @throws ConnectionLost */
-export async function forward(
-  frame: ClientFrame,
-  state: SessionState,
-  connection: ServerConnection,
-): Promise<Forwarded> {
+export function forward(frame: ClientFrame, state: SessionState, connection: ServerConnection): Forwarding {
   const { bytes, type } = frame
   switch (type) {
     case frontend.query: {
@@ -51,12 +50,10 @@ export async function forward(
     case frontend.bind: {
       const { portal, statement: name } = readBind(bytes)
       const statement = statementOf(state, name)
-      if (statement) {
-        const ready = await provide(statement, connection)
-        if (ready !== 'sent') return ready
-      }
-      connection.forward('bind', name === '' ? bytes : renamedBind(bytes, portal, name, serverNameOf(statement, name)))
-      return 'sent'
+      return behind(statement ? provide(statement, connection) : 'sent', () => {
+        const serverName = serverNameOf(statement, name)
+        connection.forward('bind', name === '' ? bytes : renamedBind(bytes, portal, name, serverName))
+      })
     }
     case frontend.describe:
     case frontend.close: {
@@ -87,7 +84,18 @@ const statementOf = (state: SessionState, name: string): Statement | undefined =
 const serverNameOf = (statement: Statement | undefined, name: string): string =>
   statement?.serverName ?? (name.startsWith(namePrefix) ? `${name}?` : name)
 
-async function forwardParse(bytes: Buffer, state: SessionState, connection: ServerConnection): Promise<Forwarded> {
+/** Sends once the statement is there. */
+function behind(ready: Forwarding, send: () => void): Forwarding {
+  if (ready instanceof Promise) return ready.then((later) => behindNow(later, send))
+  return behindNow(ready, send)
+}
+
+function behindNow(ready: Forwarded, send: () => void): Forwarded {
+  if (ready === 'sent') send()
+  return ready
+}
+
+function forwardParse(bytes: Buffer, state: SessionState, connection: ServerConnection): Forwarding {
   const nameEnd = bytes.indexOf(0, 5)
   const name = bytes.toString('latin1', 5, nameEnd)
   const body = bytes.subarray(nameEnd + 1)
@@ -105,10 +113,9 @@ async function forwardParse(bytes: Buffer, state: SessionState, connection: Serv
   const existing = state.statements.get(name)
   if (existing) {
     // The server says that there is one of this name: so there must be.
-    const ready = await provide(existing, connection)
-    if (ready !== 'sent') return ready
-    connection.forward('parse', parseMessage(existing.serverName, body))
-    return 'sent'
+    return behind(provide(existing, connection), () =>
+      connection.forward('parse', parseMessage(existing.serverName, body)),
+    )
   }
   const statement = namedStatement(state, body)
   state.statements.set(name, statement)
@@ -127,21 +134,21 @@ async function forwardParse(bytes: Buffer, state: SessionState, connection: Serv
  * Sees to it that the connection has the statement. A description that the client has seen must be the same here, as PostgreSQL
  * sees to it for its own plans: else the client would read columns that are others.
  */
-async function provide(statement: Statement, connection: ServerConnection): Promise<Forwarded> {
+function provide(statement: Statement, connection: ServerConnection): Forwarding {
   const { serverName, description } = statement
-  if (serverName === '') {
-    if (connection.unnamed === statement) return 'sent'
-    const answer = await connection.prepare('', statement.body)
-    if (answer.errorFrame) return { errorFrame: answer.errorFrame }
-    connection.unnamed = statement
-    return description === undefined || answer.description === description ? 'sent' : fail(connection)
-  }
-  if (connection.statements.has(serverName)) {
-    if (description === undefined || connection.statements.get(serverName) === description) return 'sent'
-  }
-  const answer = await connection.prepare(serverName, statement.body)
+  if (serverName === '') return connection.unnamed === statement ? 'sent' : prepare(statement, connection)
+  const { statements } = connection
+  if (statements.has(serverName) && (description === undefined || statements.get(serverName) === description))
+    return 'sent'
+  return prepare(statement, connection)
+}
+
+async function prepare(statement: Statement, connection: ServerConnection): Promise<Forwarded> {
+  const { serverName, body, description } = statement
+  const answer = await connection.prepare(serverName, body)
   if (answer.errorFrame) return { errorFrame: answer.errorFrame }
-  connection.remember(serverName, answer.description)
+  if (serverName === '') connection.unnamed = statement
+  else connection.remember(serverName, answer.description)
   return description === undefined || answer.description === description ? 'sent' : fail(connection)
 }
 
@@ -157,19 +164,16 @@ const planChanged = errorResponse({
   message: 'cached plan must not change result type',
 })
 
-async function forwardDescribe(name: string, state: SessionState, connection: ServerConnection): Promise<Forwarded> {
+function forwardDescribe(name: string, state: SessionState, connection: ServerConnection): Forwarding {
   const statement = statementOf(state, name)
-  if (statement) {
-    const ready = await provide(statement, connection)
-    if (ready !== 'sent') return ready
-  }
-  const sent = name === '' ? describe('S', '') : describe('S', serverNameOf(statement, name))
-  connection.forward('describe', sent, (answered, description) => {
-    if (!answered || !statement) return
-    statement.description = description
-    if (statement.serverName !== '') connection.remember(statement.serverName, description)
+  return behind(statement ? provide(statement, connection) : 'sent', () => {
+    const sent = name === '' ? describe('S', '') : describe('S', serverNameOf(statement, name))
+    connection.forward('describe', sent, (answered, description) => {
+      if (!answered || !statement) return
+      statement.description = description
+      if (statement.serverName !== '') connection.remember(statement.serverName, description)
+    })
   })
-  return 'sent'
 }
 
 /** The connection keeps the statement: others may have use of it. */
@@ -183,10 +187,13 @@ function forwardClose(name: string, state: SessionState, connection: ServerConne
 }
 
 function renamedBind(bytes: Buffer, portal: string, name: string, serverName: string): Buffer {
-  const rest = bytes.subarray(5 + portal.length + 1 + name.length + 1)
-  const head = Buffer.from(`B\0\0\0\0${portal}\0${serverName}\0`, 'latin1')
-  head.writeUInt32BE(head.length - 1 + rest.length, 1)
-  return Buffer.concat([head, rest])
+  const restStart = 5 + portal.length + 1 + name.length + 1
+  const headLength = 5 + portal.length + 1 + serverName.length + 1
+  const whole = Buffer.allocUnsafe(headLength + bytes.length - restStart)
+  whole.write(`B\0\0\0\0${portal}\0${serverName}\0`, 'latin1')
+  whole.writeUInt32BE(whole.length - 1, 1)
+  bytes.copy(whole, headLength, restStart)
+  return whole
 }
 
 const deallocate = /^\s*DEALLOCATE\s+(?:PREPARE\s+)?(?:"([^"]+)"|([A-Za-z_][\w$]*))\s*;?\s*$/i

@@ -10,18 +10,19 @@ import { furnishError } from './words.ts'
 /**
  * @param session who borrows
  * @param moved it was at another node before
+ * @returns undefined if there is nothing to wait for
  * @throws ConnectionLost; AllwriteError: the state can't be had here
  */
-export async function furnish(
+export function furnish(
   connection: ServerConnection,
   session: object,
   settings: ReadonlyMap<string, string>,
   moved: boolean,
-): Promise<void> {
+): Promise<void> | undefined {
   if (connection.lastUser !== session && connection.sequencesUsed) {
     connection.sequencesUsed = false
     // Nothing waits for it: what is sent behind it runs behind it. It can't fail outside a transaction.
-    connection.ask('DISCARD SEQUENCES').then(
+    connection.askAlong('DISCARD SEQUENCES').then(
       ({ error }) => {
         if (error) connection.destroy()
       },
@@ -29,8 +30,17 @@ export async function furnish(
     )
   }
   connection.lastUser = session
-  const changes = settingChanges(connection.applied, settings)
-  if (changes.length === 0 && !moved) return
+  const { applied } = connection
+  const changes = applied.size === 0 && settings.size === 0 ? [] : settingChanges(applied, settings)
+  return changes.length === 0 && !moved ? undefined : change(connection, changes, settings, moved)
+}
+
+async function change(
+  connection: ServerConnection,
+  changes: readonly string[],
+  settings: ReadonlyMap<string, string>,
+  moved: boolean,
+): Promise<void> {
   const answers = changes.map((sql) => connection.ask(sql))
   // The new node waits until it has all that was committed before: the session's own writes among it.
   if (moved) answers.push(...catchUp(settings.get('allwrite.consistency')).map((sql) => connection.ask(sql)))

@@ -10,6 +10,8 @@ import type { ClientFrame } from './client-input.ts'
 export const recordedBytesMax = 1024 * 1024
 /** Answers up to this are kept as they are and hashed only if the transaction goes on, bytes. */
 const keptBytesMax = 16 * 1024
+/** Behind its end a unit's answer is kept up to this, bytes: a digest takes as much. */
+const settledBytesMax = 512
 
 /** What a client was told in answer to one unit, up to now. Reports, notices and notifications don't count. */
 export class Delivered {
@@ -17,27 +19,48 @@ export class Delivered {
   #kept: Buffer[] = []
   #keptBytes = 0
   #hash: Hash | undefined
+  /** The slice that the next one may continue. */
+  #run: Buffer | undefined
+  #runStart = 0
+  #runEnd = 0
 
   add(buffer: Buffer, start: number, end: number): void {
-    const slice = buffer.subarray(start, end)
-    this.bytes += slice.length
-    this.#kept.push(slice)
-    this.#keptBytes += slice.length
-    if (this.#keptBytes > keptBytesMax) this.settle()
+    this.bytes += end - start
+    this.#keptBytes += end - start
+    if (buffer === this.#run && start === this.#runEnd) this.#runEnd = end
+    else {
+      this.#endRun()
+      this.#run = buffer
+      this.#runStart = start
+      this.#runEnd = end
+    }
+    if (this.#keptBytes > keptBytesMax) this.#digestKept()
   }
 
-  /** Lets go of the bytes. */
+  /** Lets go of the buffers. */
   settle(): void {
-    this.#hash ??= createHash('sha256')
-    for (const slice of this.#kept) this.#hash.update(slice)
-    this.#kept = []
-    this.#keptBytes = 0
+    this.#endRun()
+    if (this.#hash || this.#keptBytes > settledBytesMax) this.#digestKept()
+    else this.#kept = [Buffer.concat(this.#kept, this.#keptBytes)]
   }
 
   /** Of all that was added. */
   digest(): string {
-    this.settle()
-    return (this.#hash ?? createHash('sha256')).copy().digest('hex')
+    return this.#digestKept().copy().digest('hex')
+  }
+
+  #endRun(): void {
+    if (this.#run) this.#kept.push(this.#run.subarray(this.#runStart, this.#runEnd))
+    this.#run = undefined
+  }
+
+  #digestKept(): Hash {
+    this.#endRun()
+    const hash = (this.#hash ??= createHash('sha256'))
+    for (const slice of this.#kept) hash.update(slice)
+    this.#kept = []
+    this.#keptBytes = 0
+    return hash
   }
 }
 

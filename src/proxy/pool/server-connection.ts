@@ -50,7 +50,8 @@ export interface Borrower {
   readonly movable: boolean
   /** A message, or part of one, that answers what the borrower sent. */
   visible(type: number, buffer: Buffer, start: number, end: number, part: number): void
-  ready(status: number): void
+  /** The message lies at start … end. */
+  ready(status: number, buffer: Buffer, start: number, end: number): void
   /** A notice, a notification, a parameter's report: true whatever becomes of the unit. */
   fact(frame: Buffer): void
   /** The agent's word that the session may have been changed: `setting NAME`, `prepare`, `discard WHAT`, `code`. */
@@ -211,12 +212,17 @@ export class ServerConnection {
 
   /** A statement of ours, outside the borrower's sight. @throws ConnectionLost */
   ask(sql: string): Promise<HiddenAnswer> {
+    const answer = this.askAlong(sql)
+    this.flush()
+    return answer
+  }
+
+  /** As {@link ask}; it goes out with what is written next. */
+  askAlong(sql: string): Promise<HiddenAnswer> {
     const hidden = emptyAnswer()
     this.unnamed = undefined
     this.#out.push(query(sql))
-    const answer = this.#promise((done) => this.#expect({ kind: 'query', hidden, done }), hidden)
-    this.flush()
-    return answer
+    return this.#promise((done) => this.#expect({ kind: 'query', hidden, done }), hidden)
   }
 
   /**
@@ -321,7 +327,7 @@ export class ServerConnection {
         if (!this.#current?.hidden) this.borrower?.fact(buffer.subarray(start, end))
         return
       case type.ready:
-        this.#ready(buffer[end - 1] ?? 0)
+        this.#ready(buffer[end - 1] ?? 0, buffer, start, end)
         return
       default:
     }
@@ -360,7 +366,8 @@ export class ServerConnection {
     if (kind === type.parameters) this.#parameters = buffer.subarray(start, end)
     if (completes.get(kind) !== current.kind) return
     this.#head++
-    const description = current.kind === 'describe' ? this.#described(buffer, start, end) : undefined
+    const isAsked = current.hidden !== undefined || current.done !== undefined
+    const description = current.kind === 'describe' && isAsked ? this.#described(buffer, start, end) : undefined
     if (current.hidden) current.hidden.description = description
     current.done?.(true, description)
   }
@@ -401,7 +408,7 @@ export class ServerConnection {
     this.#readyDue = 0
   }
 
-  #ready(status: number): void {
+  #ready(status: number, buffer: Buffer, start: number, end: number): void {
     const current = this.#current
     this.status = status
     this.copyIn = false
@@ -417,7 +424,7 @@ export class ServerConnection {
       current.done?.(true, undefined)
     } else {
       this.#readyDue--
-      this.borrower?.ready(status)
+      this.borrower?.ready(status, buffer, start, end)
     }
   }
 

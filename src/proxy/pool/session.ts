@@ -18,19 +18,22 @@ import { AllwriteError, InvariantError } from '../../core/errors.ts'
 import { Part } from '../../wire/pgwire/frames.ts'
 import { readParameter, Status } from '../../wire/pgwire/messages.ts'
 import type { Target } from '../contract.ts'
+import { borrow } from './borrow.ts'
 import { ClientInput, lastWordsRead, type ClientFrame } from './client-input.ts'
 import { backend } from './answers.ts'
 import { ClientOutput } from './client-output.ts'
-import { NoNode, type Home, type Kind, type Request } from './connections.ts'
+import { NoNode, type Home, type Kind } from './connections.ts'
 import { differsError, lose, recover } from './failover.ts'
-import { errorFrame, parameterFrame, readyFrame, stateLostError } from './words.ts'
-import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback } from './forward.ts'
-import { furnish } from './furnish.ts'
+import { errorFrame, readyFrame, stateLostError } from './words.ts'
+import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback, type Forwarded } from './forward.ts'
 import { Recording, type Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type Borrower, type ServerConnection } from './server-connection.ts'
 import { learnFrom } from './learn-from.ts'
 import { asksSequences, discardAll, freshState, keptBy, mentionsSetConfig, type SessionState } from './session-state.ts'
 import { SessionEnd, type SessionContext } from './session-context.ts'
+
+/** Undefined: it is done already. */
+type Pending = Promise<void> | undefined
 
 export class PooledSession implements Borrower {
   readonly client: Socket
@@ -68,7 +71,8 @@ export class PooledSession implements Borrower {
   /** performance.now() since when it waits for a connection. */
   waitingSince: number | undefined
   #transactionBegan = 0
-  #last: ServerConnection | undefined
+  /** The connection that it had last. */
+  last: ServerConnection | undefined
   #settled: { readonly node: number; readonly leave: () => void } | undefined
   #texts = new Set<string>()
   #sawError = false
@@ -108,6 +112,11 @@ export class PooledSession implements Borrower {
     this.output = new ClientOutput(this.client, (blocked) => this.server?.setPaused(blocked))
     this.input = new ClientInput(this.client, options.leftover, () => this.wake())
     this.closed = this.#run()
+  }
+
+  /** Aborts when nobody waits for an answer any more. */
+  get gone(): AbortSignal {
+    return this.#gone.signal
   }
 
   get pinned(): boolean {
@@ -171,31 +180,35 @@ export class PooledSession implements Borrower {
     }
   }
 
-  ready(status: number): void {
+  ready(status: number, buffer: Buffer, start: number, end: number): void {
     const { server } = this
-    const frame = readyFrame(status)
     if (this.comparison) {
-      this.emit(frame, 0, frame.length)
+      this.emit(buffer, start, end)
       if (this.comparison) this.comparison.ready = status
       return
     }
     const { traffic } = this.kind
+    const now = performance.now()
     traffic.queries++
-    traffic.queryUs += (performance.now() - this.requestedAt) * 1000
+    traffic.sent += end - start
+    traffic.queryUs += (now - this.requestedAt) * 1000
     if (status !== Status.idle) {
       this.status = status
-      this.#emitFrame(frame)
+      this.emit(buffer, start, end)
       this.unit?.delivered.settle()
       this.unit = undefined
     } else if (this.touches.size > 0 || server === undefined) this.#ended = true
-    else this.#over(server)
+    else {
+      this.output.append(buffer, start, end)
+      this.#over(server, now)
+    }
   }
 
   wake(): void {
-    this.#woken = true
     const wake = this.#wake
     this.#wake = undefined
-    wake?.()
+    if (wake) wake()
+    else this.#woken = true
   }
 
   // --- the client's requests ---
@@ -227,7 +240,9 @@ export class PooledSession implements Borrower {
       if (this.client.closed || this.#killed) return
       if (this.#terminated && this.idle) return
       try {
-        if (await this.#step()) return
+        const pending = this.#step()
+        if (pending === 'end') return
+        if (pending) await pending
       } catch (thrown) {
         // Seen again at the next turn, where it is dealt with.
         if (!(thrown instanceof ConnectionLost) || this.server?.lost !== true) throw thrown
@@ -235,74 +250,84 @@ export class PooledSession implements Borrower {
     }
   }
 
-  /** One thing at a time; true at the client's end. */
-  async #step(): Promise<boolean> {
+  /** One thing at a time. What has to be waited for is a promise: a request that a free connection serves makes none. */
+  #step(): Pending | 'end' {
     const { server } = this
-    if (this.comparison?.failed) await lose(this, differsError())
-    else if (this.#ended) await this.#endTransaction()
-    else if (server?.lost) await recover(this)
-    else if (server && (server.blocked || (server.readyDue > 0 && !server.copyIn))) await this.sleep()
-    else {
-      const frame = this.input.take()
-      if (frame === undefined) {
-        if (this.input.exhausted) return true
-        this.idleSince = performance.now()
-        await this.sleep()
-      } else if (frame.type === frontend.terminate) return true
-      else await this.#handle(frame)
+    if (this.comparison?.failed) return lose(this, differsError())
+    if (this.#ended) return this.#endTransaction()
+    if (server?.lost) return recover(this)
+    if (server && (server.blocked || (server.readyDue > 0 && !server.copyIn))) return this.sleep()
+    const frame = this.input.take()
+    if (frame === undefined) {
+      if (this.input.exhausted) return 'end'
+      this.idleSince = performance.now()
+      return this.sleep()
     }
-    return false
+    return frame.type === frontend.terminate ? 'end' : this.#handle(frame)
   }
 
   /** Until something has happened; what is written goes out first. */
-  async sleep(): Promise<void> {
+  sleep(): Pending {
     this.server?.flush()
     this.output.flush()
-    if (!this.#woken) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+    if (this.#woken) {
+      this.#woken = false
+      return undefined
     }
-    this.#woken = false
+    return new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
   }
 
-  async #handle(frame: ClientFrame): Promise<void> {
+  #handle(frame: ClientFrame): Pending {
     this.kind.traffic.received += frame.bytes.length
     if (this.#dropping) {
-      if (frame.type !== frontend.sync) return
+      if (frame.type !== frontend.sync) return undefined
       this.#dropping = false
       this.output.push(readyFrame(this.status))
-      return
+      return undefined
     }
     if (isCopy(frame.type)) {
       // Left over from a COPY that has failed: dropped, as PostgreSQL does.
-      if (this.server?.copyIn !== true || this.unit === undefined) return
+      if (this.server?.copyIn !== true || this.unit === undefined) return undefined
     } else if (this.unit === undefined) {
-      if (frame.type === frontend.flush) return
+      if (frame.type === frontend.flush) return undefined
       if (this.owed && !isRollback(frame)) {
         this.answer(this.owed, this.status, frame.type)
         this.owed = undefined
-        return
+        return undefined
       }
       this.owed = undefined
-      if (this.server === undefined && !(await this.#borrowFor(frame))) return
-      this.#beginUnit()
+      if (this.server === undefined) {
+        const borrowing = borrow(this)
+        if (borrowing) return this.#handleLater(frame, borrowing)
+      }
+      return this.#begin(frame)
     }
-    if (this.unit && this.context.settings.replay) this.recording.add(this.unit, frame)
-    this.#note(frame)
-    await this.send(frame)
+    return this.#pass(frame)
   }
 
-  /** False: none could be had, and the client was told. */
-  async #borrowFor(frame: ClientFrame): Promise<boolean> {
+  /** A connection is not there at once; the client is told where none can be had. */
+  async #handleLater(frame: ClientFrame, borrowing: Promise<void>): Promise<void> {
     try {
-      await this.borrow()
-      return true
+      await borrowing
     } catch (thrown) {
       if (!(thrown instanceof AllwriteError) || thrown.sqlState !== '53300') throw thrown
       this.answer(thrown, Status.idle, frame.type)
-      return false
+      return
     }
+    await this.#begin(frame)
+  }
+
+  #begin(frame: ClientFrame): Pending {
+    this.#beginUnit()
+    return this.#pass(frame)
+  }
+
+  #pass(frame: ClientFrame): Pending {
+    if (this.unit && this.context.settings.replay) this.recording.add(this.unit, frame)
+    this.#note(frame)
+    return this.send(frame)
   }
 
   #beginUnit(): void {
@@ -329,62 +354,26 @@ export class PooledSession implements Borrower {
   }
 
   /** Sends one of the client's messages to the connection. @throws ConnectionLost */
-  async send(frame: ClientFrame): Promise<void> {
+  send(frame: ClientFrame): Pending {
     const server = this.server
     if (server === undefined || server.lost) throw new ConnectionLost()
     this.lastSent = frame.type
-    const forwarded = await forward(frame, this.state, server)
-    if (frame.type === frontend.copyDone || frame.type === frontend.copyFail) server.copyEnded()
+    const forwarded = forward(frame, this.state, server)
+    if (forwarded instanceof Promise) return forwarded.then((later) => this.#sent(frame, server, later))
+    this.#sent(frame, server, forwarded)
+    return undefined
+  }
+
+  #sent({ type }: ClientFrame, server: ServerConnection, forwarded: Forwarded): void {
+    if (type === frontend.copyDone || type === frontend.copyFail) server.copyEnded()
     if (forwarded !== 'sent') this.#emitFrame(forwarded.errorFrame)
   }
 
-  /** Borrows a connection and gives it the session's state. @throws AllwriteError, NoNode */
-  async borrow(): Promise<void> {
-    const { connections } = this.context
-    for (;;) {
-      const { kind, home } = this
-      const chosen = (target: Target): void => this.#settle(target)
-      const request = { kind, home, last: this.#last, signal: this.#gone.signal, chosen }
-      const server = connections.take(request) ?? (await this.#waitFor(request))
-      if (this.client.closed) {
-        connections.release(server)
-        throw new SessionEnd(undefined)
-      }
-      server.borrower = this
-      try {
-        const moved = home !== undefined && home.node !== server.target.node
-        await furnish(server, this, this.state.settings, moved)
-      } catch (thrown) {
-        server.borrower = undefined
-        server.destroy()
-        if (thrown instanceof ConnectionLost) continue
-        throw thrown
-      }
-      for (const [name, value] of server.reported) this.fact(parameterFrame(name, value))
-      this.server = server
-      this.home = connections.homeAt(server)
-      this.countedBefore = server.counted
-      server.setPaused(this.output.blocked)
-      return
-    }
-  }
-
   /** It is at home there from now on. */
-  #settle(target: Target): void {
+  settle(target: Target): void {
     if (this.#settled?.node === target.node) return
     this.#settled?.leave()
     this.#settled = { node: target.node, leave: this.context.routes.opened(target) }
-  }
-
-  async #waitFor(request: Request): Promise<ServerConnection> {
-    const began = performance.now()
-    this.waitingSince = began
-    try {
-      return await this.context.connections.borrow(request)
-    } finally {
-      this.waitingSince = undefined
-      this.kind.traffic.waitUs += (performance.now() - began) * 1000
-    }
   }
 
   /** Bytes for the client: in a repetition only what it has not had. */
@@ -405,17 +394,16 @@ export class PooledSession implements Borrower {
     this.emit(frame, 0, frame.length)
   }
 
-  /** The transaction has ended, and nothing has to be asked. */
-  #over(server: ServerConnection): void {
-    this.#emitFrame(readyFrame(Status.idle))
+  /** The transaction has ended, the client is told, and nothing has to be asked. */
+  #over(server: ServerConnection, now: number): void {
     this.status = Status.idle
     this.closeTransaction()
     const { traffic } = this.kind
     traffic.transactions++
-    traffic.transactionUs += (performance.now() - this.#transactionBegan) * 1000
+    traffic.transactionUs += (now - this.#transactionBegan) * 1000
     if (keptBy(this.state, this.kind).length === 0) {
       this.server = undefined
-      this.#last = server
+      this.last = server
       this.context.connections.release(server)
     }
   }
@@ -438,7 +426,8 @@ export class PooledSession implements Borrower {
       throw thrown
     }
     this.#ended = false
-    this.#over(server)
+    this.output.push(readyFrame(Status.idle))
+    this.#over(server, performance.now())
   }
 
   /** Forgets what belonged to the transaction. */
