@@ -89,6 +89,10 @@ export class FakeNode {
     this.port = (this.#server.address() as AddressInfo).port
   }
 
+  get listening(): boolean {
+    return this.#server.listening
+  }
+
   /** After `kill`, at the same port. */
   async restart(): Promise<void> {
     this.#server = this.#newServer()
@@ -373,7 +377,10 @@ export async function fakeCluster(count: number) {
       const next = nodes.find(({ number }) => !avoid.has(number) && !dead.has(number))
       return next && fixed.find(next.number)
     },
-    failed: ({ node: number }) => dead.add(number),
+    failed: ({ node: number }) => {
+      // An attempt may be told as failed when the node is back.
+      if (!node(number).listening) dead.add(number)
+    },
   }
   const restart = async (number: number): Promise<void> => {
     await node(number).restart()
