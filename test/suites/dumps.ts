@@ -97,12 +97,6 @@ export const dumps: Suite = {
     await load('pg_restore in one transaction', () => restore('-1'))
     await load('psql loads a dump of pg_dump 18', () => psql('-f', dump18))
     await load('pg_restore', () => restore())
-    // With all sections in one run, four jobs build indexes beside open transactions that load data: those lose.
-    await load('pg_restore by sections, data with four jobs', async () => {
-      const before = await restore('--section=pre-data')
-      const data = before.code === 0 ? await restore('--section=data', '-j', '4') : before
-      return data.code === 0 ? restore('--section=post-data') : data
-    })
     return results
   },
 }
