@@ -17,6 +17,8 @@ const rowTypes =
   'A transaction can’t make a row type and write rows that hold its values (0A000): the walsender, which opens the type to print a value, ' +
   'would wait for the transaction, and the transaction for the walsender. Dumps with composite types are loaded without -1.'
 const replication = 'A node’s server replicates: it has replication slots and connections, a bare server has none.'
+const plpgsql =
+  'PL/pgSQL is loaded in every session of a node, whose login trigger is in it; pg_settings shows its settings.'
 
 export const differences: readonly Known[] = [
   { suite: 'pgx', test: 'TestLargeObjects*', reason: largeObjects },
@@ -28,5 +30,6 @@ export const differences: readonly Known[] = [
   { suite: 'dumps', test: 'pg_restore in one transaction*', reason: rowTypes },
   { suite: 'programs', test: 'exporter: pg_replication_slots_*', reason: replication },
   { suite: 'programs', test: 'exporter: pg_stat_replication_*', reason: replication },
+  { suite: 'programs', test: 'exporter: pg_settings_plpgsql_*', reason: plpgsql },
   { suite: 'jdbc', test: 'large objects', reason: largeObjects },
 ]

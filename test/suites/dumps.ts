@@ -97,15 +97,6 @@ export const dumps: Suite = {
     await load('pg_restore in one transaction', () => restore('-1'))
     await load('psql loads a dump of pg_dump 18', () => psql('-f', dump18))
     await load('pg_restore', () => restore())
-    // With all sections in one run, four jobs build indexes beside open transactions that load data: those lose.
-    await load('pg_restore by sections, data with four jobs', async () => {
-      for (const section of [['pre-data'], ['data', '-j', '4'], ['post-data']]) {
-        const [name = '', ...more] = section
-        const result = await restore(`--section=${name}`, ...more)
-        if (result.code !== 0 || name === 'post-data') return result
-      }
-      throw new Error('there is no last section')
-    })
     return results
   },
 }
