@@ -370,7 +370,9 @@ export async function fakeCluster(count: number) {
   const routes: EndpointRoutes = {
     ...fixed,
     pick: (avoid) => {
-      const next = nodes.find(({ number }) => !avoid.has(number) && !dead.has(number))
+      const left = nodes.filter(({ number }) => !avoid.has(number))
+      // Last, not never: that it has failed may be told when it is back already.
+      const next = left.find(({ number }) => !dead.has(number)) ?? left[0]
       return next && fixed.find(next.number)
     },
     failed: ({ node: number }) => dead.add(number),
