@@ -3,7 +3,8 @@
  *
  *     unit    tests that need nothing but Node
  *     pg      *.pg.test.js: start PostgreSQL servers from the npm package
- *     system  dist/test/system/: whole clusters, and other people's clients; dist/test/drivers/: libraries of the Node world
+ *     system  dist/test/system/: whole clusters, and other people's clients; dist/test/drivers/: libraries of the Node world;
+ *             dist/test/migrations/: Django, Rails, Prisma
  *     suites  dist/test/suites/, dist/test/isolation/: other people's test suites, on one bare PostgreSQL and through an agent
  *     chaos   dist/test/chaos/: workloads whose results are judged, while nodes are killed, a smoke of each; mutants of the
  *             product, which must be caught. About three minutes. The long run: docs/operating/chaos.md
@@ -36,12 +37,32 @@ const suiteTools = {
   '/usr/lib/python3/dist-packages/pytest': 'python3-pytest',
   '/usr/lib/python3/dist-packages/psycopg': 'python3-psycopg',
   '/usr/lib/python3/dist-packages/psycopg2': 'python3-psycopg2',
+  '/usr/lib/python3/dist-packages/sqlalchemy': 'python3-sqlalchemy',
+  '/usr/share/gocode/src/github.com/jackc/pgmock': 'golang-github-jackc-pgmock-dev',
+  '/usr/share/java/postgresql.jar': 'libpostgresql-jdbc-java',
+  javac: 'default-jdk-headless',
+  '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15',
+  pgcli: 'pgcli',
+  pgloader: 'pgloader',
+  'prometheus-postgres-exporter': 'prometheus-postgres-exporter',
 }
+/** What dist/test/migrations/ needs besides. */
+const migrationTools = {
+  '/usr/lib/python3/dist-packages/django': 'python3-django',
+  '/usr/lib/python3/dist-packages/psycopg2': 'python3-psycopg2',
+  '/usr/share/doc/ruby-activerecord/copyright': 'ruby-activerecord',
+  '/usr/lib/ruby/vendor_ruby/pg.rb': 'ruby-pg',
+}
+
+/** Files of clusters whose gaps and latencies are asserted: they have the machine for themselves. All others run two at a time. */
+const alone = /^test\/(chaos\/|system\/(clock|concurrently|ddl|disk-full|endpoints|hung|join|kill|life)\.)/
+/** Begun first, so that none of them runs on when all else is done. */
+const longest = ['test/suites/', 'test/drivers/', 'test/system/rules-ddl', 'test/system/databases', 'test/migrations/']
 
 const suites = {
   unit: (path) => !path.endsWith('.pg.test.js') && !needsCluster(path),
   pg: (path) => path.endsWith('.pg.test.js') && !needsCluster(path),
-  system: (path) => path.startsWith('test/system/') || path.startsWith('test/drivers/'),
+  system: (path) => /^test\/(system|drivers|migrations)\//.test(path),
   suites: (path) => path.startsWith('test/suites/') || path.startsWith('test/isolation/'),
   chaos: (path) => path.startsWith('test/chaos/'),
 }
@@ -62,11 +83,13 @@ async function main(suite, parts) {
   const missing = provideTools({
     ...(files.some((path) => suites.system(path)) ? tools : {}),
     ...(files.some((path) => path.startsWith('test/suites/')) ? suiteTools : {}),
+    ...(files.some((path) => path.startsWith('test/migrations/')) ? migrationTools : {}),
   })
-  // A cluster of four servers has the machine for itself: its gaps and latencies are asserted.
+  const sideBySide = files.filter((path) => needsCluster(path) && !alone.test(path))
   const phases = [
     { files: files.filter((path) => !needsCluster(path)), concurrency: 2 },
-    { files: files.filter(needsCluster), concurrency: 1 },
+    { files: sideBySide.sort((a, b) => rankOf(a) - rankOf(b)), concurrency: 2 },
+    { files: files.filter((path) => alone.test(path)), concurrency: 1 },
   ]
   let code = 0
   let output = ''
@@ -91,6 +114,11 @@ function needsCluster(path) {
 /** Quick ones first: a typing error should not wait for clusters. */
 function orderOf(path) {
   return suites.unit(path) ? 0 : suites.pg(path) ? 1 : suites.system(path) ? 2 : suites.suites(path) ? 3 : 4
+}
+
+function rankOf(path) {
+  const rank = longest.findIndex((part) => path.startsWith(part))
+  return rank === -1 ? longest.length : rank
 }
 
 function provideTools(needed) {

@@ -14,8 +14,10 @@
 import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
 import { Client } from 'pg'
@@ -103,6 +105,7 @@ export interface Cluster extends AsyncDisposable {
   urlOf(number: number): string
   /** A connected client of node `number`, in another database than the first if one is named; the caller ends it. */
   connect(number: number, database?: string): Promise<Client>
+  /** By the HTTP API; as old as the nodes' last words, some 250 ms. */
   status(): Promise<readonly NodeStatus[]>
   /** What was told of the nodes' states so far; grows. */
   readonly changes: readonly StateChange[]
@@ -127,6 +130,7 @@ export interface Cluster extends AsyncDisposable {
 interface ReadyEvent {
   readonly event: 'ready'
   readonly cluster: string
+  readonly http: string
   readonly nodes: readonly NodeInfo[]
 }
 
@@ -224,6 +228,21 @@ const connectTo = async (connectionString: string, database?: string): Promise<C
   return client
 }
 
+/** A connection of its own for each question: none may outlive a supervisor that is killed. */
+const readStatus = (api: string): Promise<readonly NodeStatus[]> =>
+  new Promise((resolve, reject) => {
+    const request = get(`${api}/status`, { agent: false, timeout: 60_000 }, (response) => {
+      text(response)
+        .then((body) => {
+          const { nodes }: { readonly nodes: readonly NodeStatus[] } = JSON.parse(body)
+          resolve(nodes)
+        })
+        .catch(reject)
+    })
+    request.once('timeout', () => request.destroy(new Error('the supervisor does not answer')))
+    request.once('error', reject)
+  })
+
 /**
  * Starts a cluster in a temporary folder on free ports.
  * @throws Error with the supervisor's output when it does not get ready
@@ -300,10 +319,7 @@ export const startCluster = async (options: ClusterOptions = {}): Promise<Cluste
     },
     urlOf: (number) => nodeOf(number).url,
     connect: (number, database) => connectTo(nodeOf(number).url, database),
-    status: async () => {
-      const status: { readonly nodes: readonly NodeStatus[] } = JSON.parse(await command(['status', '--json']))
-      return status.nodes
-    },
+    status: () => readStatus(running.ready.http),
     changes,
     clock: options.clock,
     disks,

@@ -6,38 +6,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withClient } from '#testing/client.ts'
-import { startCluster } from '#testing/cluster.ts'
-import type { Cluster } from '#testing/cluster.ts'
 import { assertAllEqual, assertSameCatalogs, catalogs, checksums } from '#testing/equality.ts'
-import { startPlainServer } from '#testing/plain-server.ts'
-import type { PlainServer } from '#testing/plain-server.ts'
+import type { Pair } from '#testing/pair.ts'
 import { without } from './differences.ts'
 import type { Place, Scenario } from './scenario.ts'
 import { createTranscript } from './transcript.ts'
-
-export interface Places extends AsyncDisposable {
-  readonly plain: PlainServer
-  readonly cluster: Cluster
-}
-
-/** One bare server and a cluster of three nodes. */
-export const startPlaces = async (): Promise<Places> => {
-  const plain = await startPlainServer()
-  try {
-    const cluster = await startCluster({ nodes: 3 })
-    return {
-      plain,
-      cluster,
-      async [Symbol.asyncDispose]() {
-        await cluster[Symbol.asyncDispose]()
-        await plain[Symbol.asyncDispose]()
-      },
-    }
-  } catch (error) {
-    await plain[Symbol.asyncDispose]()
-    throw error
-  }
-}
 
 /** Schemas and roles of earlier scenarios, as an application's test suite would remove them. */
 const empty = (url: string, consistency: string): Promise<void> =>
@@ -76,12 +49,12 @@ const leftBehind = (url: string, withRows: boolean, byTiming: readonly string[])
  */
 export const compareWithBare = (
   name: string,
-  places: () => Places,
+  places: () => Pair,
   scenario: Scenario,
   byTiming: readonly string[] = [],
 ): void => {
   const onBare = async (): Promise<{ lines: readonly string[]; left: (withRows: boolean) => Promise<unknown> }> => {
-    const { url } = places().plain
+    const { url } = places().bare
     await empty(url, 'cluster')
     const lines = await transcriptOf(scenario, { url, instances: [url, url, url] })
     return { lines, left: (withRows) => leftBehind(url, withRows, byTiming) }

@@ -1,7 +1,8 @@
 /** Applications of the Node world, with unmodified libraries: what they see of a cluster is what they see of a bare PostgreSQL. */
 import { after, before } from 'node:test'
-import { compareWithBare, startPlaces } from './compare.ts'
-import type { Places } from './compare.ts'
+import { startPair } from '#testing/pair.ts'
+import type { Pair } from '#testing/pair.ts'
+import { compareWithBare } from './compare.ts'
 import { drizzle } from './drizzle.ts'
 import { graphileWorker } from './graphile-worker.ts'
 import { knex } from './knex.ts'
@@ -13,15 +14,15 @@ import type { Scenario } from './scenario.ts'
 import { sequelize } from './sequelize.ts'
 import { typeorm } from './typeorm.ts'
 
-let started: Places | undefined
+let started: Pair | undefined
 before(async () => {
-  started = await startPlaces()
+  started = await startPair({ nodes: 3 })
 })
 after(async () => {
   await started?.[Symbol.asyncDispose]()
 })
 
-const places = (): Places => {
+const places = (): Pair => {
   if (started === undefined) throw new Error('not started')
   return started
 }

@@ -11,4 +11,5 @@ const waiters =
 /** Spec's name → the reason. */
 export const differences: Readonly<Record<string, string>> = {
   'deadlock-hard': waiters,
+  'deadlock-soft-2': waiters,
 }

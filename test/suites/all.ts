@@ -1,20 +1,18 @@
 /**
- * Every suite, and the quick ones that CI runs.
+ * Every suite; CI runs them all.
  *
  * @module
  */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { dumps } from './dumps.ts'
 import { goSuites } from './go.ts'
 import { jdbc } from './jdbc.ts'
 import { psycopg, sqlalchemy } from './python.ts'
 import { programs } from './programs.ts'
 import type { Suite } from './suite.ts'
 
-const quick: ReadonlySet<string> = new Set(['pgx', 'pgxpool', 'pq', 'psycopg'])
-
-export const allSuites: readonly Suite[] = [...goSuites, psycopg, jdbc, sqlalchemy, programs]
-export const quickSuites: readonly Suite[] = allSuites.filter(({ name }) => quick.has(name))
+export const allSuites: readonly Suite[] = [...goSuites, psycopg, jdbc, sqlalchemy, dumps, programs]
 
 const isThere = (need: string): boolean => {
   if (need.startsWith('/')) return existsSync(need)

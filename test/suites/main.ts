@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { inspect } from 'node:util'
 import { allSuites, missingPackages } from './all.ts'
 import { differences } from './differences.ts'
 import { runSuite, startTargets } from './targets.ts'
@@ -28,7 +29,7 @@ if (unknown.length > 0) {
     }
     const begun = performance.now()
     const result = await runSuite(suite, targets, differences).catch((error: unknown) => {
-      say(`${suite.name}: NOT RUN TO ITS END: ${String(error)}`)
+      say(`${suite.name}: NOT RUN TO ITS END: ${inspect(error)}`)
       process.exitCode = 1
     })
     if (!result) continue

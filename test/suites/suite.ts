@@ -20,6 +20,8 @@ export interface Result {
   readonly why: string
 }
 
+export const passedIf = (isTrue: boolean, why: string): Result => ({ verdict: isTrue ? 'passed' : 'failed', why })
+
 /** By test name. */
 export type Results = ReadonlyMap<string, Result>
 

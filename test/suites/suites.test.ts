@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { needsCluster } from '#testing/cluster.ts'
-import { missingPackages, quickSuites } from './all.ts'
+import { allSuites, missingPackages } from './all.ts'
 import { differences } from './differences.ts'
 import { readGoResults } from './go.ts'
 import { compare, type Result, type Verdict } from './suite.ts'
 import { runSuite, startTargets, type Targets } from './targets.ts'
 
-const lacking = missingPackages(quickSuites)
+const lacking = missingPackages(allSuites)
 const skip =
   needsCluster === false && lacking.length > 0 ? `missing Debian packages: ${lacking.join(' ')}` : needsCluster
 
@@ -56,7 +56,7 @@ FAIL`
   )
 })
 
-for (const suite of quickSuites) {
+for (const suite of allSuites) {
   test(`${suite.name}: its tests come out as on a bare server`, { skip }, async (context) => {
     const { unexpected, stale, tests, passed, failedOnBoth } = await runSuite(suite, targets, differences)
     context.diagnostic(`${tests} tests, ${passed} passed; failed on both: ${failedOnBoth.join(', ') || 'none'}`)

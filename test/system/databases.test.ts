@@ -44,7 +44,7 @@ const namesAt = async (node: number): Promise<string> =>
 const nodeOf = (number: number) => cluster.status().then((nodes) => nodes[number - 1])
 
 test('a database made on one node is there on all, and every node writes to it', { skip }, async () => {
-  await run(1, undefined, 'create database app')
+  await run(1, undefined, 'create database app;')
   await run(2, 'app', 'create table t (id serial primary key, node int not null)')
   for (const node of numbers) await run(node, 'app', `insert into t (node) values (${node}), (${node})`)
   // Of the same name elsewhere: another table, whose rows conflict with nothing of the first's.

@@ -15,12 +15,17 @@ export interface HotWriters {
   stop(): Promise<void>
 }
 
-/** One writer for each of `nodes` inserts a row (id, node) and updates its `times`, again and again. */
-export const hotWriters = async (cluster: Cluster, table: string, nodes: readonly number[]): Promise<HotWriters> => {
+/** One writer for each of `nodes` inserts a row (id, node) and updates its `times`, again and again; in another database than the first if one is named. */
+export const hotWriters = async (
+  cluster: Cluster,
+  table: string,
+  nodes: readonly number[],
+  database?: string,
+): Promise<HotWriters> => {
   const stop = new AbortController()
   const seen = await Promise.all(
     nodes.map(async (number, index) => ({
-      client: await cluster.connect(number),
+      client: await cluster.connect(number, database),
       index,
       inserted: 0,
       updated: 0,

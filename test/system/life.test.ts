@@ -21,6 +21,7 @@ import { assertAllEqual } from '#testing/equality.ts'
 import { fieldsOf } from '#testing/errors.ts'
 import { allServing, assertNothingLost } from '#testing/healed.ts'
 import { describeErrors, loadTable, longestGap, startLoad } from '#testing/load.ts'
+import { startProxy } from '#testing/proxy.ts'
 import { runFor, until } from '#testing/wait.ts'
 
 const skip = needsCluster
@@ -78,7 +79,8 @@ test('a node is added under load from a copy, and is a member from then on', { s
   assert(rows[0], 'it writes, with a range of values of its own')
   await client.end()
   await until('the endpoint sends clients there', async () => {
-    const clients = await Promise.all([1, 2, 3, 4].map(() => connect().client))
+    const clients = await Promise.all([1, 2, 3, 4].map(() => connect(cluster.url).client))
+    await Promise.all(clients.map((each) => each.query('select 1')))
     const { nodes }: { nodes: { id: string; sessions: number }[] } = JSON.parse(
       await cluster.command(['status', '--json']),
     )
@@ -87,10 +89,10 @@ test('a node is added under load from a copy, and is a member from then on', { s
   })
 })
 
-/** A connection to the cluster endpoint, and the code with which the server ended it. */
-const connect = (): { client: Promise<Client>; endedWith: () => string | undefined } => {
+/** A connection to an endpoint, and the code with which the server ended it. */
+const connect = (url: string): { client: Promise<Client>; endedWith: () => string | undefined } => {
   let code: string | undefined
-  const client = new Client({ connectionString: cluster.url, connectionTimeoutMillis: 10_000 })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
   client.on('error', (error) => (code ??= fieldsOf(error).code))
   return { client: client.connect().then(() => client), endedWith: () => code }
 }
@@ -104,16 +106,16 @@ interface Transactions {
   stop(): Promise<void>
 }
 
-/** Clients of the endpoint with transactions of several round trips. */
-const startTransactions = (count: number): Transactions => {
+/** Clients with transactions of several round trips, one at each of these endpoints. */
+const startTransactions = (urls: readonly string[]): Transactions => {
   const stopping = new AbortController()
   const committed = new Map<string, number>()
   const ended = new Map<string, number>()
   const broken: string[] = []
   const add = (map: Map<string, number>, key: string): void => void map.set(key, (map.get(key) ?? 0) + 1)
-  const work = async (number: number): Promise<void> => {
+  const work = async (url: string, number: number): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const connection = connect()
+      const connection = connect(url)
       let step = 'connect'
       let client: Client | undefined
       try {
@@ -131,13 +133,13 @@ const startTransactions = (count: number): Transactions => {
         }
       } catch (thrown) {
         const code = connection.endedWith() ?? (fieldsOf(thrown).code || fieldsOf(thrown).message)
-        if (step === 'begin') add(ended, code)
+        if (step === 'begin') add(ended, `${url === cluster.url ? 'pool' : 'no pool'}: ${code}`)
         else broken.push(`${step}: ${code} ${fieldsOf(thrown).message}`)
       }
       await client?.end().catch(() => undefined)
     }
   }
-  const workers = Array.from({ length: count }, (_, number) => work(number + 1))
+  const workers = urls.map((url, index) => work(url, index + 1))
   return {
     committed,
     ended,
@@ -150,7 +152,7 @@ const startTransactions = (count: number): Transactions => {
 }
 
 test(
-  'a rolling restart to other PostgreSQL programs: transactions end first, then their connections, with 57P01',
+  'a rolling restart to other PostgreSQL programs: no transaction fails, and at a pool no connection ends',
   { skip },
   async (context) => {
     const programOf = (pid: number): string => readlinkSync(`/proc/${pid}/exe`)
@@ -160,7 +162,9 @@ test(
     chmodSync(programs, 0o755) // the servers run as another user when we are root
 
     const before = new Map(cluster.nodes.map(({ id, agentPid }) => [id, agentPid]))
-    const load = startTransactions(8)
+    // Without a pool: transactions end first, then their connections.
+    await using bare = await startProxy(cluster, 'cluster', ['--no-pool'])
+    const load = startTransactions([...Array<string>(4).fill(cluster.url), ...Array<string>(4).fill(bare.url)])
     const begun = performance.now()
     try {
       await runFor(500)
@@ -175,7 +179,7 @@ test(
         `connections ended between transactions: ${JSON.stringify([...load.ended])}`,
     )
     assert.deepEqual(load.broken, [], 'no transaction fails, nobody is refused')
-    assert.deepEqual([...load.ended.keys()], ['57P01'])
+    assert.deepEqual([...load.ended.keys()], ['no pool: 57P01'])
     assert.equal(load.committed.size, 8)
 
     await cluster.reload()

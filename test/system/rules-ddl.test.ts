@@ -317,3 +317,31 @@ test(
     })
   },
 )
+
+// The walsender opens the type's relation to print a value, and would wait for the transaction that waits for it.
+test(
+  'a transaction that makes a row type and writes rows of it is refused at once, the node goes on (RULES 7)',
+  { skip },
+  async () => {
+    const make = ['create type pair as (a int, b text)', 'create table paired (id int primary key, p pair, ps pair[])']
+    const write = `insert into paired values (1, (1, 'x'), array[(2, 'y')::pair])`
+    const before = bench.cluster().changes.length
+    await bench.withClient(3, async (client) => {
+      await client.query('begin')
+      for (const statement of [...make, write]) await client.query(statement)
+      assert.equal(await commitOutcome(client), '0A000')
+      await client.query('begin')
+      for (const statement of [...make, write]) await client.query(statement)
+      assert.equal(await outcomeOf(client.query('create index on paired (p)')), '0A000')
+      await client.query('rollback')
+      for (const statement of [...make, write, 'alter type pair add attribute c int']) await client.query(statement)
+      await client.query('begin')
+      for (const statement of ['alter type pair rename attribute b to d', 'create table beside (id int primary key)'])
+        await client.query(statement)
+      await client.query('insert into beside values (1)')
+      assert.equal(await commitOutcome(client), 'commit')
+    })
+    await equalEverywhere()
+    assert.deepEqual(bench.cluster().changes.slice(before), [], 'no node has left service')
+  },
+)

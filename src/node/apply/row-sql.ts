@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Relation, RowChange, Value } from '../../wire/pgoutput/messages.ts'
+import type { Relation, RelationColumn, RowChange, Value } from '../../wire/pgoutput/messages.ts'
 
 export interface SqlStatement {
   readonly text: string
@@ -38,18 +38,36 @@ const builtinOids = 16_384
  * A column's text as its output function writes it, which is what the stream carries; a cast differs for bool, char(n) and
  * inet. `concat` uses the output function, and is '' for null.
  */
-const outputIs = (name: string, place: string): string =>
-  `pg_catalog.concat(${quoteIdentifier(name)}) OPERATOR(pg_catalog.=) ${place}`
+export const outputOf = (name: string): string => `pg_catalog.concat(${quoteIdentifier(name)})`
+
+const outputIs = (name: string, place: string): string => `${outputOf(name)} OPERATOR(pg_catalog.=) ${place}`
 
 /** `IS NULL` is true for a row value of nothing but nulls as well. */
 const isNull = (name: string): string => `pg_catalog.num_nulls(${quoteIdentifier(name)}) OPERATOR(pg_catalog.=) 1`
-const isNotNull = (name: string): string => `pg_catalog.num_nulls(${quoteIdentifier(name)}) OPERATOR(pg_catalog.=) 0`
+export const isNotNull = (name: string): string =>
+  `pg_catalog.num_nulls(${quoteIdentifier(name)}) OPERATOR(pg_catalog.=) 0`
+
+/** Has the type an equality that nobody but PostgreSQL defines? */
+export const hasOwnEquality = (column: RelationColumn): boolean => column.typeOid < builtinOids
+
+/**
+ * The columns that tell a row from all others; none where only all of them do.
+ * @param keyNames columns of the primary key where the caller knows it; else those that the relation flags
+ */
+export const keyColumns = (
+  relation: Relation,
+  keyNames: ReadonlySet<string> | undefined,
+): readonly { readonly column: RelationColumn; readonly index: number }[] =>
+  relation.columns
+    .map((column, index) => ({ column, index }))
+    .filter(({ column }) =>
+      keyNames === undefined ? relation.identity !== 'f' && column.key : keyNames.has(column.name),
+    )
 
 /**
  * The condition that finds the row: its key columns by equality, or one row of those whose every column has the same text
  * (a table without a key may hold duplicates; any of them will do). Operators are pg_catalog's: anyone may define an operator
  * with the same name that fits better.
- * @param keyNames columns of the primary key where the caller knows it; else those that the relation flags
  */
 const rowCondition = (
   relation: Relation,
@@ -57,22 +75,20 @@ const rowCondition = (
   keyNames: ReadonlySet<string> | undefined,
   generated: ReadonlySet<string>,
   firstPlace: number,
+  at: string | undefined,
 ): SqlStatement => {
+  if (at !== undefined) return { text: `ctid OPERATOR(pg_catalog.=) $${firstPlace}`, values: [at] }
   const values: (string | null)[] = []
   const place = (value: Value): string => {
     values.push(textOf(value))
     return `$${firstPlace + values.length - 1}`
   }
-  const isKey = (name: string, flagged: boolean): boolean =>
-    keyNames === undefined ? relation.identity !== 'f' && flagged : keyNames.has(name)
-  const keyed = relation.columns.some((column) => isKey(column.name, column.key))
-  if (keyed) {
-    const conditions = relation.columns.flatMap((column, i) =>
-      !isKey(column.name, column.key)
-        ? []
-        : column.typeOid < builtinOids
-          ? [`${quoteIdentifier(column.name)} OPERATOR(pg_catalog.=) ${place(tuple[i])}`]
-          : [outputIs(column.name, place(tuple[i]))],
+  const keys = keyColumns(relation, keyNames)
+  if (keys.length > 0) {
+    const conditions = keys.map(({ column, index }) =>
+      hasOwnEquality(column)
+        ? `${quoteIdentifier(column.name)} OPERATOR(pg_catalog.=) ${place(tuple[index])}`
+        : outputIs(column.name, place(tuple[index])),
     )
     return { text: conditions.join(' AND '), values }
   }
@@ -103,6 +119,7 @@ const stays = (relation: Relation, change: Extract<RowChange, { kind: 'update' }
 /**
  * @param keyNames names of the primary key's columns, where known
  * @param generated names of stored generated columns: they are computed, never assigned
+ * @param at the row's ctid, where it has been looked for (row-search.ts)
  * @returns undefined for an update that changes nothing
  */
 export const rowChangeSql = (
@@ -110,10 +127,11 @@ export const rowChangeSql = (
   change: RowChange,
   keyNames: ReadonlySet<string> | undefined,
   generated: ReadonlySet<string> = new Set(),
+  at?: string,
 ): SqlStatement | undefined => {
   if (change.kind === 'insert') return insert(relation, change.new, generated)
   if (change.kind === 'delete') {
-    const condition = rowCondition(relation, change.old, keyNames, generated, 1)
+    const condition = rowCondition(relation, change.old, keyNames, generated, 1, at)
     return { text: `DELETE FROM ONLY ${tableOf(relation)} WHERE ${condition.text}`, values: condition.values }
   }
   const values: (string | null)[] = []
@@ -124,7 +142,7 @@ export const rowChangeSql = (
     return [`${quoteIdentifier(column.name)} = $${values.length}`]
   })
   if (assignments.length === 0) return undefined
-  const condition = rowCondition(relation, change.old ?? change.new, keyNames, generated, values.length + 1)
+  const condition = rowCondition(relation, change.old ?? change.new, keyNames, generated, values.length + 1, at)
   return {
     text: `UPDATE ONLY ${tableOf(relation)} SET ${assignments.join(', ')} WHERE ${condition.text}`,
     values: [...values, ...condition.values],

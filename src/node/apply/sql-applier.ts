@@ -25,6 +25,7 @@ import type { ReadChunks } from './batch.ts'
 import { isNotificationTable } from '../capture/decoder.ts'
 import { applyPreamble } from '../catalog/ddl.ts'
 import { createCheckBypass } from './check-bypass.ts'
+import { createRowSearch, soughtRow, type RowSearch, type SoughtRow } from './row-search.ts'
 import { quoteIdentifier, rowChangeSql, tableOf, truncateSql, type SqlStatement } from './row-sql.ts'
 
 /**
@@ -51,8 +52,9 @@ const indexesMayRefuse = (error: unknown): boolean =>
 
 /** The search_path for rows of a session that had `public` alone in its own. */
 const usualPath = 'pg_catalog, public'
-/** Statements queued at most before they are sent on; bounds memory for a large record. */
-const queuedMax = 500
+/** What is read of a large record at most before it is carried out: steps, and bytes. Rows are looked for among those (row-search.ts). */
+const queuedMax = 16_384
+const queuedBytesMax = 8 << 20
 
 export interface SqlApplier {
   /** @throws the server's error, after rolling back */
@@ -94,7 +96,10 @@ type Step =
   | {
       readonly kind: 'row'
       readonly table: string
-      readonly sql: (generated: ReadonlySet<string>) => SqlStatement | undefined
+      /** @param at the row's ctid, where it is known */
+      readonly sql: (generated: ReadonlySet<string>, at: string | undefined) => SqlStatement | undefined
+      /** How its row is to be looked for; undefined: an index finds it. */
+      readonly sought: (generated: ReadonlySet<string>) => SoughtRow | undefined
     }
   | { readonly kind: 'truncate'; readonly sql: SqlStatement }
   | { readonly kind: 'notification'; readonly values: readonly unknown[] }
@@ -106,6 +111,30 @@ const notificationOf = (message: Buffer): readonly unknown[] => {
   const change = parseRowChange(message)
   assert(change.kind === 'insert', 'a notification is a row that is inserted')
   return change.new.map((value) => (value == null ? value : Buffer.from(value).toString('utf8')))
+}
+
+type RowStep = Extract<Step, { kind: 'row' }>
+
+/** Where a step stands among those that were read. */
+interface Place {
+  readonly steps: readonly Step[]
+  readonly index: number
+  readonly search: RowSearch<RowStep>
+}
+
+/** Changes of the table's rows behind the step at `from`, up to where its rows may be moved. */
+function* followingRows(
+  steps: readonly Step[],
+  from: number,
+  table: string,
+  generated: ReadonlySet<string>,
+): Generator<readonly [RowStep, SoughtRow]> {
+  for (let i = from + 1; i < steps.length; i++) {
+    const step = steps[i]
+    if (step === undefined || step.kind === 'statement' || step.kind === 'truncate' || step.kind === 'path') return
+    const sought = step.kind === 'row' && step.table === table ? step.sought(generated) : undefined
+    if (step.kind === 'row' && sought !== undefined) yield [step, sought]
+  }
 }
 
 /** Cuts a record into steps; relation numbers are the record's own. */
@@ -137,8 +166,13 @@ const stepReader = (
         if (isNotificationTable(relation)) return onStep({ kind: 'notification', values: notificationOf(message) })
         // A copy: for chunked writesets the view dies with its chunk.
         const change = parseRowChange(Buffer.from(message))
-        const sql = (generated: ReadonlySet<string>) => rowChangeSql(relation, change, keyNamesOf(relation), generated)
-        onStep({ kind: 'row', table: tableOf(relation), sql })
+        const keys = keyNamesOf(relation)
+        onStep({
+          kind: 'row',
+          table: tableOf(relation),
+          sql: (generated, at) => rowChangeSql(relation, change, keys, generated, at),
+          sought: (generated) => soughtRow(relation, change, keys, generated),
+        })
       }
     }
   }
@@ -179,14 +213,25 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     return names
   }
 
-  const change = async (step: Extract<Step, { kind: 'row' | 'truncate' }>, checked: Checked): Promise<void> => {
-    const sql = step.kind === 'row' ? step.sql(await generatedOf(step.table)) : step.sql
+  const newSearch = (): RowSearch<RowStep> =>
+    createRowSearch(async ({ text, values }) => {
+      const { rows } = await client.query<{ index: number; at: string }>(text, [...values])
+      return rows
+    })
+
+  const changeRow = async (at: Place, step: RowStep, checked: Checked): Promise<void> => {
+    const computed = await generatedOf(step.table)
+    const sought = step.sought(computed)
+    const following = (): Iterable<readonly [RowStep, SoughtRow]> =>
+      followingRows(at.steps, at.index, step.table, computed)
+    const place = sought && (await at.search.locate(step, sought, following()))
+    const sql = step.sql(computed, place)
     if (sql === undefined) return
-    if (step.kind === 'row' && checked === 'unique') await bypass.beginIndexes(step.table)
-    if (step.kind === 'row' && checked !== 'everything') await bypass.begin(step.table)
+    if (checked === 'unique') await bypass.beginIndexes(step.table)
+    if (checked !== 'everything') await bypass.begin(step.table)
     const { rowCount } = await client.query(sql.text, [...sql.values])
     // The apply worker counts such a row as a conflict; here nobody else would notice that the node differs.
-    if (step.kind === 'row' && rowCount !== 1) {
+    if (rowCount !== 1) {
       throw new AllwriteError('postgres', `a change of ${step.table} met ${rowCount ?? 0} rows instead of one`)
     }
   }
@@ -194,7 +239,7 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
   /** A statement ran since tables were last settled: one that it made has no replica identity, and PostgreSQL updates no row of it. */
   let unsettled = false
 
-  const run = async (step: Step, checked: Checked): Promise<void> => {
+  const run = async (at: Place, step: Step, checked: Checked): Promise<void> => {
     if (unsettled && step.kind === 'row') {
       await client.query('SELECT allwrite.settle_tables()')
       unsettled = false
@@ -204,7 +249,11 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
       await client.query('SELECT allwrite.deliver($1, $2)', [...step.values])
       return undefined
     }
-    if (step.kind !== 'statement') return change(step, checked)
+    if (step.kind === 'row') return changeRow(at, step, checked)
+    if (step.kind === 'truncate') {
+      await client.query(step.sql.text, [...step.sql.values])
+      return undefined
+    }
     await bypass.end()
     generated.clear()
     for (const sql of options.statementsFor(step.statement)) await client.query(sql)
@@ -215,13 +264,16 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
   const applyRecord = async (record: WritesetRecord, checked: Checked): Promise<boolean> => {
     await setPath(usualPath)
     let queue: Step[] = []
+    let bytes = 0
     let statements = false
+    const search = newSearch()
     const drain = async (): Promise<void> => {
       const steps = queue
       queue = []
-      for (const step of steps) {
+      bytes = 0
+      for (const [index, step] of steps.entries()) {
         statements ||= step.kind === 'statement'
-        await run(step, checked)
+        await run({ steps, index, search }, step, checked)
       }
     }
     const read = stepReader(options.keyNamesOf, (step) => queue.push(step))
@@ -230,8 +282,9 @@ export const createSqlApplier = async (options: SqlApplierOptions): Promise<SqlA
     } else {
       const joiner = createMessageJoiner(read)
       for await (const chunk of options.readChunks(record)) {
+        bytes += chunk.length
         joiner.push(chunk)
-        if (queue.length >= queuedMax) await drain()
+        if (queue.length >= queuedMax || bytes >= queuedBytesMax) await drain()
       }
       joiner.end()
     }

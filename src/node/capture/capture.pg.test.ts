@@ -335,6 +335,16 @@ test('TRUNCATE after one that was rolled back to a savepoint does not mislead th
   }
 })
 
+test('a schema change waits for no decoding that waits for its own transaction’s lock of a catalog', async () => {
+  await client.query(`SET statement_timeout = '5s'; BEGIN`)
+  await client.query('REINDEX INDEX pg_class_oid_index')
+  // Whoever decodes reads pg_class, now or soon.
+  await client.query('INSERT INTO bag VALUES (7, NULL)')
+  await client.query('REINDEX INDEX pg_class_relname_nsp_index')
+  await client.query('REINDEX INDEX pg_index_indexrelid_index')
+  await client.query('ROLLBACK; RESET statement_timeout')
+})
+
 test('tripwire: rows that commit uncaptured are noticed', async () => {
   await client.query('INSERT INTO t VALUES (100)')
   await until('it is noticed', () => uncaptured.length + tripwires.length > 0)

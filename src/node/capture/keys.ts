@@ -58,7 +58,7 @@ export interface RecordKeys {
    * CREATE UNIQUE INDEX or ADD FOREIGN KEY would then fail where it is applied.
    */
   lockTable(relation: QualifiedName): void
-  /** The record renames tables and writes rows: others know those rows' tables by their old names. */
+  /** The record may rename tables whose rows it writes: others know those by their old names. */
   everyTable(): void
   /** The record makes, changes or drops a database: it excludes schema changes of all, and whoever writes to `dropped`. */
   databases(dropped: DatabaseId | undefined): void

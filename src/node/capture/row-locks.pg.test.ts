@@ -173,6 +173,21 @@ test('FOR KEY SHARE of a row that another updates meanwhile', async () => {
   ])
 })
 
+test('each session has its own mode of a row that several lock or update', async () => {
+  const third = await server.connect()
+  await other.query(`BEGIN; UPDATE t SET v = v + 1 WHERE id = 51; SELECT FROM t WHERE id = 52 FOR SHARE`)
+  await third.query(`BEGIN; ${lock(53, 'KEY SHARE')}`)
+  const others = async (): Promise<void> => {
+    await other.query('UPDATE t SET v = v + 1 WHERE id = 51; COMMIT')
+  }
+  deepEqual(
+    await locksOf(lock(51, 'KEY SHARE'), lock(52, 'KEY SHARE'), lock(53, 'SHARE'), lock(53, 'KEY SHARE'), others),
+    ['keyShare t 51,-,-', 'keyShare t 52,-,-', 'share t 53,-,-'],
+  )
+  await third.query('ROLLBACK')
+  await third.end()
+})
+
 test('a partition is named as the stream names it; a table without a key by all its values, written as there', async () => {
   deepEqual(await locksOf('SELECT FROM root WHERE id = 7 FOR UPDATE'), ['update Leaf 7'])
   deepEqual(

@@ -20,7 +20,7 @@ import { createMessageJoiner, forEachMessage } from '../apply/frames.ts'
 import { noDependencies } from './dependencies.ts'
 import { createDecoder, type StreamedTransaction } from './decoder.ts'
 import type { RecordKeys } from './keys.ts'
-import { buildWriteset, writesetBytesMax } from './writeset.ts'
+import { buildWriteset, mayRename, writesetBytesMax } from './writeset.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'writeset-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -214,4 +214,28 @@ test('a transaction beyond the limit is refused before a byte of it is sent', as
   const huge = { ...transaction, log: { byteLength: writesetBytesMax + 1, spooled: true, dispose: () => undefined } }
   await rejects(build(huge as unknown as StreamedTransaction), { code: 'too_large', sqlState: '54000' })
   transaction.log.dispose()
+})
+
+test('a command that renames is taken for one that renames written tables only where it may be one', () => {
+  const written = ['schema_migrations', 'Book']
+  const may = (command: string): boolean => mayRename(command, written)
+  for (const command of [
+    'alter table "Book" rename to "Buch"',
+    'ALTER TABLE schema_migrations RENAME COLUMN version TO v',
+    'alter table x rename to book',
+    'alter table x set schema other',
+    'alter schema a rename to b',
+    'alter extension e set schema other',
+    'alter table "odd ""name" rename to x',
+    String.raw`alter table U&"B\006fok" rename to x`,
+  ])
+    ok(may(command), command)
+  for (const command of [
+    'ALTER TABLE "entries" RENAME TO "postings"',
+    'alter table shop rename column seen to seen_at',
+    'ALTER INDEX i RENAME TO j',
+    'alter table "Book" add column v int',
+    'create table schema_migrations (version text)',
+  ])
+    ok(!may(command), command)
 })

@@ -64,8 +64,17 @@ export interface WritesetOptions {
   readonly pause: () => Promise<void>
 }
 
-/** Gives a table another name, alone or with its schema: rows written beside it bear one that others don't know. */
-const renaming = /\brename\b|\bset\s+schema\b/i
+/**
+ * May one of `tables`, written in the same record, have been given another name by the command? Others know its rows by the other one. Such
+ * a command names the table, once with the old and once with the new name; what renames or moves a schema need not.
+ */
+export const mayRename = (command: string, tables: Iterable<string>): boolean => {
+  const text = command.toLowerCase()
+  if (!/\brename\b|\bset\s+schema\b/.test(text)) return false
+  if (/\bschema\b|""|\bu&"/.test(text)) return true
+  for (const table of tables) if (text.includes(table.toLowerCase())) return true
+  return false
+}
 
 /** A growing run of `u32 length` + message, taken off at its front. */
 class Payload {
@@ -126,8 +135,9 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
   let schemaChange = false
   let empty = true
   let statements = 0
-  let renames = false
-  let rows = false
+  const commands: string[] = []
+  /** Names of tables whose rows are in it. */
+  const written = new Set<string>()
   let notifies = false
   /** Something is in it that others may conflict with. */
   let keyed = false
@@ -163,7 +173,8 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
       empty = false
       schemaChange ||= isConcurrentTable(relation)
       if (isDatabaseTable(relation)) databaseCommand(relation, change)
-      rows = true
+      // The cluster's own tables keep their names.
+      if (relation.schema !== 'allwrite') written.add(relation.name)
       options.keys.row(relation, change)
       return out.add(message)
     }
@@ -172,7 +183,7 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     const { statement, tables } = options.statementOf(relation, change)
     schemaChange = true
     empty = false
-    renames ||= renaming.test(statement.text)
+    commands.push(statement.text)
     // Whoever wrote to these tables meanwhile may have made the statement fail, or mean something else.
     for (const table of tables) options.keys.truncate(table)
     if (!hoists.moved.has(statements)) out.add(statementMessage(statement))
@@ -198,7 +209,7 @@ const createTranslator = (transaction: StreamedTransaction, options: WritesetOpt
     },
     /** Call once, behind the last message. */
     pack(): Uint8Array {
-      if (renames && rows) options.keys.everyTable()
+      if (written.size > 0 && commands.some((command) => mayRename(command, written))) options.keys.everyTable()
       if (notifies && !keyed && !holdsLocks(options.dependencies) && options.dependencies.reads.length === 0)
         return new Uint8Array(0)
       feedDependencies(options.dependencies, options.keys)

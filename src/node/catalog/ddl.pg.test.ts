@@ -142,6 +142,8 @@ PL/pgSQL function q'')', n); END $$`,
       count: 8,
     },
     'an extension, once': { statements: ['CREATE EXTENSION citext SCHEMA app'], count: 1 },
+    'hstore, whose scripts drop': { statements: ['CREATE EXTENSION hstore SCHEMA app'], count: 1 },
+    'hstore, from PL/pgSQL': { statements: ["DO 'BEGIN CREATE EXTENSION hstore SCHEMA app; END'"], count: 1 },
     partitions: {
       statements: [
         'CREATE TABLE m(id int, k text, PRIMARY KEY (id)) PARTITION BY RANGE (id)',

@@ -383,6 +383,25 @@ test('other options: increment, bounds and cache keep what is leased elsewhere a
   ])
 })
 
+// With an empty range the bounds of a sequence that nobody has drawn from are one value, which PostgreSQL does not take.
+test('what checks the bounds of a sequence finds the declared ones: OWNED BY, another type of its column', async () => {
+  await nodeAt(second).agent.query('SELECT allwrite.forget_node()')
+  await change(first, ['CREATE TABLE t(id int GENERATED ALWAYS AS IDENTITY, v int)', 'CREATE SEQUENCE s'])
+  await change(first, ['ALTER SEQUENCE s OWNED BY t.v', 'ALTER TABLE t ALTER id TYPE bigint'])
+  await change(second, ['ALTER SEQUENCE s OWNED BY NONE', 'ALTER TABLE t ALTER id SET DATA TYPE smallint'])
+  for (const node of pair.nodes) {
+    const { rows } = await node.agent.query(
+      `SELECT name, user_max, (SELECT seqtypid::regtype::text FROM pg_sequence WHERE seqrelid = name::regclass) AS type
+         FROM allwrite.sequence ORDER BY name`,
+    )
+    assert.deepEqual(rows, [
+      { name: 'app.s', user_max: '9223372036854775807', type: 'bigint' },
+      { name: 'app.t_id_seq', user_max: '32767', type: 'smallint' },
+    ])
+  }
+  assertDistinct((await Promise.all([drawMany(first, 't_id_seq', 40), drawMany(second, 't_id_seq', 40)])).flat())
+})
+
 test('renamed, moved and dropped sequences go on or are forgotten', async () => {
   await change(first, ['CREATE TABLE t(id serial)', 'CREATE SEQUENCE gone'])
   const before = (await Promise.all([drawMany(first, 't_id_seq', 40), drawMany(second, 't_id_seq', 40)])).flat()

@@ -10,6 +10,7 @@ import { AllwriteError } from '../../core/errors.ts'
 import { noticeResponse, type ErrorFields } from '../../wire/pgwire/errors.ts'
 import { commandComplete } from '../../wire/pgwire/messages.ts'
 import { conflictError } from './answers.ts'
+import { ClientGone } from './copy.ts'
 import type { Core } from './core.ts'
 import { retriesMax } from './retry.ts'
 import type { BuildResult } from './session-options.ts'
@@ -53,9 +54,11 @@ export async function runOutside(
   return undefined
 }
 
-const skipped = (message: string): BuildResult => ({ notices: [{ message, sqlState: '00000' }] })
+const skipped = (message: string): BuildResult => ({
+  notices: message === '' ? [] : [{ message, sqlState: '00000' }],
+})
 
-/** A text: nothing is to be done. */
+/** A text: nothing is to be done, and what to say of that. */
 async function journal(
   core: Core,
   { request }: ConcurrentStatement,
@@ -73,11 +76,15 @@ async function journal(
       JSON.stringify(request),
     ])
     if (error) return errorOf(error)
-    if (typeof value === 'string') {
+    if (value === '' && request.kind !== 'database') {
+      const failed = await core.hidden(request.plain)
+      if (failed.error) return errorOf(failed.error)
+    } else if (typeof value === 'string') {
       await core.rollbackWrap()
       return value
     }
     const failure = await core.end()
+    if (!failure && value === '') return value
     if (!failure) return { result }
     if (failure.kind === 'error') return errorOf(failure.fields)
     if (tries >= retriesMax) return conflictError(failure.conflict)
@@ -85,7 +92,11 @@ async function journal(
   }
 }
 
-/** Waits for this node's own end of it, or for the client's cancel. */
+/**
+ * Waits for this node's own end of it, or for the client's cancel. A client that leaves frees its backend, whose locks the build itself may
+ * wait for.
+ * @throws ClientGone
+ */
 async function settled(
   core: Core,
   { result }: { readonly result: Promise<BuildResult> },
@@ -95,10 +106,11 @@ async function settled(
   })
   // What came before its answer may be shown now: the client may wait for long.
   core.out.flush()
-  const outcome = await Promise.race([result, cancel]).finally(() => {
+  const outcome = await Promise.race([result, cancel, core.input.left]).finally(() => {
     core.onCancel = undefined
   })
   core.assertWanted()
+  if (outcome === undefined) throw new ClientGone()
   return outcome === 'cancelled' ? cancelled() : outcome
 }
 

@@ -249,8 +249,8 @@ export class Core implements Participant {
   }
 
   /**
-   * For a statement that only locks rows, is alone and the first of its client's transaction: notes at which position its first row is
-   * seen, before the client sees it (ADR 13, "Waiters"). To be called in place of `touch`. undefined: it is none.
+   * For a statement that only locks, is alone and the first of its client's transaction: notes at which position its first row, or its
+   * end, is seen, before the client sees it (ADR 13, "Waiters"). To be called in place of `touch`. undefined: it is none.
    */
   touchLocking(runs: readonly (ClassifiedStatement | undefined)[]): (() => void) | undefined {
     const [statement, ...more] = runs

@@ -22,6 +22,7 @@ export interface ClientFrame {
 }
 
 const copyDataType = typeByte('d')
+const byeType = typeByte('X')
 
 export class ClientInput {
   readonly #socket: Socket
@@ -33,15 +34,24 @@ export class ClientInput {
   #ended = false
   #failure: AllwriteError | undefined
   #wake: (() => void) | undefined
+  /** Resolves when the client has said good-bye, whatever comes before that, or its connection is closed. */
+  readonly left: Promise<void>
+  #leave: () => void = () => undefined
 
   constructor(socket: Socket, leftover: Buffer) {
     this.#socket = socket
+    this.left = new Promise((resolve) => {
+      this.#leave = resolve
+    })
     this.#scanner = new FrameScanner(frontendRules, (type, buffer, start, end, part) =>
       this.#add(type, buffer, start, end, part),
     )
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('end', () => this.#end())
-    socket.on('close', () => this.#end())
+    socket.on('close', () => {
+      this.#end()
+      this.#leave()
+    })
     if (leftover.length > 0) this.#take(leftover)
     if (!this.#paused) socket.resume()
   }
@@ -124,6 +134,7 @@ export class ClientInput {
 
   #add(type: number, buffer: Buffer, start: number, end: number, part: number): void {
     this.#bytes += end - start
+    if (type === byeType) this.#leave()
     const last = this.#queue.length - 1
     const before = last >= this.#head ? this.#queue[last] : undefined
     const complete = (part & Part.last) !== 0

@@ -17,7 +17,13 @@ export type Expected =
   | { readonly kind: 'close'; readonly statementName: string | undefined }
   | { readonly kind: 'execute'; readonly statement: ClassifiedStatement | undefined }
 
-const type = { parse: typeByte('1'), close: typeByte('3'), row: typeByte('D'), error: typeByte('E') } as const
+const type = {
+  parse: typeByte('1'),
+  close: typeByte('3'),
+  row: typeByte('D'),
+  complete: typeByte('C'),
+  error: typeByte('E'),
+} as const
 
 /** Slices up to this are joined for one write, bytes. */
 const joinBytesMax = 16 * 1024
@@ -70,7 +76,7 @@ export class Segment {
 
   /**
    * Follows the backend's answers: names become known when they are; a SHOW of the guard is answered by the wish.
-   * @param onRow told of each row before the client sees it
+   * @param onRow told of each row, and of each statement's end, before the client sees it
    */
   track(core: Core, onRow?: () => void): (kind: number, shown: boolean) => Buffer | undefined {
     const expected = this.#expected
@@ -81,7 +87,7 @@ export class Segment {
         return undefined
       }
       const item = expected[next]
-      if (kind === type.row) onRow?.()
+      if (kind === type.row || kind === type.complete) onRow?.()
       const instead = item?.kind === 'execute' ? shownInstead(core, item.statement, kind) : undefined
       if (kind === type.row) return instead
       next++

@@ -47,6 +47,7 @@ import {
 const done: UnitResult = { kind: 'done', answered: false }
 const answered: UnitResult = { kind: 'done', answered: true }
 const rowType = 0x44
+const completeType = 0x43
 
 /** One Query of the client, to its ReadyForQuery. */
 export async function simpleQuery(core: Core, frame: ClientFrame): Promise<void> {
@@ -113,7 +114,7 @@ async function forward(
     ready: true,
     error: errorHook(core, offset),
     track: (kind) => {
-      if (kind === rowType) locking?.()
+      if (kind === rowType || kind === completeType) locking?.()
       return instead?.(kind, true)
     },
   })

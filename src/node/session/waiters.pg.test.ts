@@ -33,6 +33,7 @@ describe('a first statement that only locks rows: where the transaction is judge
   afterEach(() => admin.end())
 
   const lockRow = 'select v from t where id = 1 for update'
+  const lockTable = 'lock table t in exclusive mode'
   /** Reads at 1, waits for a row, gets it at 9, is committed at 12 or later. */
   const early = async (
     begin: string,
@@ -46,7 +47,7 @@ describe('a first statement that only locks rows: where the transaction is judge
     await through.client.query(begin)
     for (const sql of statements) {
       through.client.send(...send(sql))
-      if (gate.at === 1 && sql.includes('id = 1 for update')) {
+      if (gate.at === 1 && /id = 1 for update|^lock table/.test(sql)) {
         await eventually('it waits', () =>
           valueOf(admin, `select true from pg_stat_activity where pid = ${through.pid} and wait_event_type = 'Lock'`),
         )
@@ -67,12 +68,16 @@ describe('a first statement that only locks rows: where the transaction is judge
     assert.equal(await early('begin', [lockRow]), 9)
     assert.equal(await early('begin', [lockRow, 'select 1 from t where id = 3 for update']), 9)
     assert.equal(await early('begin', [lockRow], (sql) => [...run(sql), sync]), 9)
+    assert.equal(await early('begin', [lockTable]), 9)
+    assert.equal(await early('begin', [lockTable, lockRow], (sql) => [...run(sql), sync]), 9)
   })
 
   test('is where it began, if anything else may have been read under the lock, or with an older snapshot', async () => {
     assert.equal(await early('begin isolation level repeatable read', [lockRow]), 1)
     assert.equal(await early('begin isolation level serializable', [lockRow]), 1)
     assert.equal(await early('begin', ['select 1 from t where id = 2 for update', lockRow]), 1)
+    assert.equal(await early('begin', ['select 1 from t where id = 2 for update', lockTable]), 1)
+    assert.equal(await early('begin isolation level repeatable read', [lockTable]), 1)
     assert.equal(await early('begin', ['select v, noisy() from t where id = 1 for update']), 1)
     const deletes = 'with d as (delete from t where id = 5) select v from t where id = 1 for update'
     assert.equal(await early('begin', [deletes]), 1)

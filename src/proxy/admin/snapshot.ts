@@ -140,6 +140,8 @@ export interface Controls {
   /** New clients are refused. */
   disable(database: string): void
   enable(database: string): void
+  /** Reads pg_hba.conf again. @throws AllwriteError configuration: the rules are what they were */
+  reload(): Promise<void>
   /** @throws AllwriteError configuration */
   set(name: string, value: string): void
 }

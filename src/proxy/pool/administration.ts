@@ -29,6 +29,7 @@ export interface AdministrationOptions {
   readonly sessions: ReadonlyMap<PooledSession, string>
   readonly traffics: Traffics
   readonly settings: RunningSettings
+  readonly reload: () => Promise<void>
   readonly host: string
   readonly port: () => number
   readonly clientsMax: number
@@ -118,6 +119,10 @@ export class Administration implements Controls {
 
   enable(database: string): void {
     this.#disabled.delete(database)
+  }
+
+  reload(): Promise<void> {
+    return this.#options.reload()
   }
 
   set(name: string, value: string): void {

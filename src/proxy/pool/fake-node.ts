@@ -49,6 +49,7 @@ export const fakeTrust = () => ({
   keys: { password, vouchKey: Buffer.alloc(32, 2), mockSecret: Buffer.alloc(32, 3) },
   database: 'postgres',
   rules: defaultRules,
+  reload: () => Promise.resolve(),
   throttle: createThrottle(),
 })
 

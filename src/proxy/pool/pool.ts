@@ -50,6 +50,8 @@ export interface PoolOptions {
   readonly database: string
   /** Who may come in, as of now. */
   readonly rules: () => readonly HbaRule[]
+  /** Reads them again. @throws AllwriteError configuration: they are what they were */
+  readonly reload: () => Promise<void>
   /** Of all endpoints of this process. */
   readonly throttle: Throttle
   readonly tls?: TlsSource

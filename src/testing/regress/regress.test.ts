@@ -62,4 +62,8 @@ test('files run in the schedule’s order, one by one', () => {
 
 test('what must differ between two servers is made the same', () => {
   assert.equal(normalise('file "/tmp/x/cluster-build/results/a" is'), 'file "<build>/results/a" is')
+  assert.equal(
+    normalise(' Result\n   Buffers: shared hit=3\n Planning:\n   Buffers: shared hit=7\n(4 rows)\n(4 rows)\n'),
+    ' Result\n   Buffers: <pages>\n(2 rows)\n(4 rows)\n',
+  )
 })

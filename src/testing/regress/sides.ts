@@ -4,14 +4,12 @@
  * @module
  */
 import { Client } from 'pg'
-import { startCluster, type Cluster } from '../cluster.ts'
-import { startPlainServer, type PlainServer } from '../plain-server.ts'
+import type { Cluster } from '../cluster.ts'
+import { startPair } from '../pair.ts'
+import type { Pair } from '../pair.ts'
 import { connectBehind } from '../private-server.ts'
 
-export interface Sides extends AsyncDisposable {
-  readonly bare: PlainServer
-  readonly cluster: Cluster
-}
+export type Sides = Pair
 
 /** Where a server is and who may connect: each has its own. */
 const placeSettings = [
@@ -59,27 +57,14 @@ const settingsOf = async (cluster: Cluster): Promise<Record<string, string>> => 
 
 /** Starts both. The caller disposes of them. */
 export const startSides = async (nodes: number): Promise<Sides> => {
-  const cluster = await startCluster({ nodes, fsync: false, detached: true })
+  const sides = await startPair({ nodes, fsync: false, detached: true }, settingsOf)
   try {
-    const bare = await startPlainServer(await settingsOf(cluster))
-    try {
-      for (const { id } of cluster.nodes)
-        await runAll(await connectBehind(cluster, Number(id.slice(1))), withoutAutovacuum)
-      await runAll(await connected(bare.url), withoutAutovacuum)
-      return {
-        bare,
-        cluster,
-        [Symbol.asyncDispose]: async () => {
-          await bare[Symbol.asyncDispose]()
-          await cluster[Symbol.asyncDispose]()
-        },
-      }
-    } catch (error) {
-      await bare[Symbol.asyncDispose]()
-      throw error
-    }
+    for (const { id } of sides.cluster.nodes)
+      await runAll(await connectBehind(sides.cluster, Number(id.slice(1))), withoutAutovacuum)
+    await runAll(await connected(sides.bare.url), withoutAutovacuum)
+    return sides
   } catch (error) {
-    await cluster[Symbol.asyncDispose]()
+    await sides[Symbol.asyncDispose]()
     throw error
   }
 }

@@ -32,6 +32,27 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION allwrite.set_missing(text, text, text) FROM PUBLIC;
 
+-- A column's values, in whatever order their rows stand: what two nodes compare behind an ALTER TYPE (journal_digests).
+CREATE OR REPLACE FUNCTION allwrite.column_digest(target regclass, attribute text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = postgres
+SET TimeZone = 'UTC' SET bytea_output = hex SET extra_float_digits = 1 AS $$
+DECLARE digest text;
+BEGIN
+  EXECUTE format('SELECT concat(count(*), '' '', sum(hashtextextended(concat(t.%1$I), num_nulls(t.%1$I))::numeric)) FROM ONLY %2$s t', attribute, target)
+    INTO digest;
+  RETURN digest;
+END $$;
+REVOKE ALL ON FUNCTION allwrite.column_digest(regclass, text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION allwrite.compare_digest(relation text, attribute text, digest text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF allwrite.column_digest(relation::regclass, attribute) <> digest THEN
+    RAISE EXCEPTION 'ALTER TYPE has given column "%" of % other values here than at its home', attribute, relation USING ERRCODE = 'XX001';
+  END IF;
+END $$;
+REVOKE ALL ON FUNCTION allwrite.compare_digest(text, text, text) FROM PUBLIC;
+
 -- The stream names tables and partitions, PostgreSQL wants to be told of every table that references one of them: a partitioned one too, of
 -- which home has emptied all partitions, since it would have refused otherwise.
 CREATE OR REPLACE FUNCTION allwrite.truncate(VARIADIC tables text[]) RETURNS void

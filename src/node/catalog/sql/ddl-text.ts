@@ -10,9 +10,29 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       OR expression ~* '''\s*(now|today|tomorrow|yesterday)\s*'''
       OR EXISTS (SELECT FROM regexp_matches(lower(expression), '([[:alpha:]_][[:alnum:]_$]*)"?\s*\(', 'g') m, pg_proc p
                   WHERE p.proname = m[1] AND (p.provolatile = 'v' OR p.provolatile = 's' AND p.pronargs = 0))
-      -- Operators and casts call functions that the text does not name; PostgreSQL itself has no volatile ones.
+      -- Operators call functions that the text does not name; PostgreSQL itself has no volatile ones.
       OR EXISTS (SELECT FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v' AND strpos(expression, o.oprname) > 0)
-      OR EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v')
+$$;
+
+-- Is schema allwrite among those that ALTER or DROP SCHEMA names? Where a comment may hide the names, the word alone will do.
+CREATE OR REPLACE FUNCTION allwrite.names_own_schema(statement text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN statement ~ '/\*|"[^"]*--' THEN statement ~* '\mschema\M.*\mallwrite\M'
+              ELSE regexp_replace(statement, '--[^\n]*', '', 'g')
+                ~* '^\s*\w+\s+schema\s+(if\s+exists\s+)?(("([^"]|"")*"|\w+)\s*,\s*)*("allwrite"|allwrite(?!\w))' END
+$$;
+
+-- May ALTER TYPE call a volatile function by a cast? To the new type of a column, with or without USING. An expression of USING may have
+-- others: those that are implicit, and to types that it names (those of PostgreSQL have several names each). PostgreSQL has no volatile ones.
+CREATE OR REPLACE FUNCTION allwrite.volatile_cast(target regclass, statement text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE made AS (
+    SELECT a.atttypid AS type FROM pg_attribute a WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND allwrite.own_write(a.xmin)
+    UNION SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END FROM made JOIN pg_type t ON t.oid = made.type)
+  SELECT EXISTS (
+    SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc JOIN pg_type t ON t.oid = c.casttarget
+     WHERE p.provolatile = 'v' AND (t.oid IN (SELECT made.type FROM made) OR statement ~* '\musing\M' AND (
+       c.castcontext = 'i' OR t.oid < 16384 OR strpos(lower(statement), lower(t.typname)) > 0 OR statement ~* '\mu&"')))
 $$;
 
 -- A column that this transaction made in a permanent table and whose values no other node could read: types whose input function
@@ -55,24 +75,43 @@ BEGIN
   END LOOP;
 END $$;
 
--- The command's own text. context is PG_CONTEXT of the event trigger: one line at top level; else the innermost SQL
--- statement in full follows, up to a quote and the line of its caller. A text may hold such a line itself, but only inside
--- of quotes. NULL where the text is not known: SQL-language functions.
-CREATE OR REPLACE FUNCTION allwrite.statement_text(context text) RETURNS text
+-- The innermost SQL statement in full, where lines of PG_CONTEXT begin with one: up to a quote and the line of its caller. A text may
+-- hold such a line itself, but only inside of quotes. NULL: another line, or no end is found.
+CREATE OR REPLACE FUNCTION allwrite.first_statement(lines text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  rest text := substr(context, strpos(context, E'\n') + 1);
+  rest text := substr(lines, length('SQL statement "') + 1);
   piece text; candidate text;
 BEGIN
-  IF strpos(context, E'\n') = 0 THEN RETURN current_query(); END IF;
-  IF rest NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
-  rest := substr(rest, length('SQL statement "') + 1);
-  FOR piece IN SELECT * FROM regexp_split_to_table(rest, '"\n(?=(?:PL/\w+|SQL) function )') LOOP
+  IF lines NOT LIKE 'SQL statement "%' THEN RETURN NULL; END IF;
+  FOR piece IN SELECT * FROM regexp_split_to_table(rest, '"\n(?=(?:PL/\w+|SQL) function |extension script file )') LOOP
     candidate := concat(candidate || E'"\n', piece);
     IF candidate = rest THEN candidate := left(candidate, -1); END IF;
     IF allwrite.is_complete(candidate) THEN RETURN candidate; END IF;
   END LOOP;
   RETURN NULL;
+END $$;
+
+-- The command's own text. context is PG_CONTEXT of the event trigger: one line at top level; else the innermost statement follows.
+-- NULL where the text is not known: SQL-language functions.
+CREATE OR REPLACE FUNCTION allwrite.statement_text(context text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN strpos(context, E'\n') = 0 THEN current_query() ELSE allwrite.first_statement(substr(context, strpos(context, E'\n') + 1)) END
+$$;
+
+-- Is the command one of an extension's script, at whatever depth? Of what it drops nothing else tells.
+CREATE OR REPLACE FUNCTION allwrite.in_extension_script(context text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rest text := context; statement text; ending integer;
+BEGIN
+  LOOP
+    IF rest LIKE 'extension script file "%' THEN RETURN true; END IF;
+    statement := allwrite.first_statement(rest);
+    ending := CASE WHEN statement IS NULL THEN strpos(rest, E'\n') ELSE length(concat('SQL statement "', statement, E'"\n')) END;
+    IF ending = 0 OR ending >= length(rest) THEN RETURN false; END IF;
+    rest := substr(rest, ending + 1);
+  END LOOP;
 END $$;
 
 CREATE OR REPLACE FUNCTION allwrite.is_temporary(class oid, object oid, schema_name text) RETURNS boolean

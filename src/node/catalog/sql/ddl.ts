@@ -12,7 +12,8 @@
 const allowedObjects =
   'TABLE|INDEX|VIEW|MATERIALIZED VIEW|TYPE|DOMAIN|FUNCTION|PROCEDURE|AGGREGATE|TRIGGER|SCHEMA|EXTENSION|SEQUENCE|RULE|POLICY|OPERATOR|' +
   'FOREIGN DATA WRAPPER|SERVER|USER MAPPING|FOREIGN TABLE|LANGUAGE|' +
-  'OPERATOR CLASS|OPERATOR FAMILY|COLLATION|STATISTICS|CONVERSION|TEXT SEARCH CONFIGURATION|TEXT SEARCH DICTIONARY'
+  'OPERATOR CLASS|OPERATOR FAMILY|COLLATION|STATISTICS|CONVERSION|TEXT SEARCH CONFIGURATION|TEXT SEARCH DICTIONARY|' +
+  'TEXT SEARCH PARSER|TEXT SEARCH TEMPLATE|ACCESS METHOD|TRANSFORM'
 const otherAllowedTags =
   'CREATE CAST|DROP CAST|DROP ROUTINE|ALTER ROUTINE|COMMENT|GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|DROP OWNED|' +
   'CREATE TABLE AS|SELECT INTO|REFRESH MATERIALIZED VIEW|SECURITY LABEL|REINDEX'
@@ -29,17 +30,26 @@ export const ddlSql = String.raw`
 -- transaction changes the row again, or another one takes its place on the page, rows that were written in between and are
 -- decoded afterwards meet the wrong entry: "could not map filenumber", "unexpected duplicate", or another table's columns
 -- [found by experiment on 18.4]. So the rows are decoded before the catalogs change again.
+--
+-- To print a value of a row type the walsender opens that type's relation, which waits for who has made or altered it: for this transaction,
+-- where it also wrote rows that hold such values.
 CREATE OR REPLACE FUNCTION allwrite.await_decoding() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  written pg_lsn; sent pg_lsn; deadline timestamptz := clock_timestamp() + interval '60 s';
+  written pg_lsn; sent pg_lsn; walsender integer; deadline timestamptz := clock_timestamp() + interval '60 s';
 BEGIN
   written := pg_logical_emit_message(false, 'allwrite_flush', '', true);
-  LOOP
-    SELECT w.sent_lsn INTO sent FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid
+  FOR round IN 1 .. 2147483647 LOOP
+    SELECT w.sent_lsn, w.pid INTO sent, walsender FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid
      WHERE s.slot_name ~ '^allwrite(_\d+)?$' AND s.datoid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
     -- Nobody decodes: the agent is gone, and this backend soon with it.
     EXIT WHEN sent IS NULL OR sent >= written;
+    IF round % 32 = 0 AND pg_backend_pid() = ANY (pg_blocking_pids(walsender)) THEN
+      -- It reads the catalogs, and this transaction may have locked one (REINDEX of an index of pg_class): it would wait for itself.
+      EXIT WHEN EXISTS (SELECT FROM pg_locks l WHERE l.pid = walsender AND NOT l.granted AND l.relation < 16384);
+      RAISE EXCEPTION 'one transaction can''t make or alter a row type and write rows that hold its values' USING ERRCODE = '0A000',
+        HINT = 'Commit in between.';
+    END IF;
     IF clock_timestamp() > deadline THEN
       RAISE EXCEPTION 'the node is too far behind in decoding to change the schema' USING ERRCODE = '57014', HINT = 'Try again later.';
     END IF;
@@ -73,7 +83,7 @@ BEGIN
   IF tg_tag IN ('CREATE INDEX', 'DROP INDEX') AND current_query() ~* '\mindex\s+concurrently\M' THEN
     RAISE EXCEPTION 'CONCURRENTLY is supported at top level only in a cluster' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
   END IF;
-  IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND (context || current_query()) ~* '\mschema\M.*\mallwrite\M' THEN
+  IF tg_tag IN ('DROP SCHEMA', 'ALTER SCHEMA') AND allwrite.names_own_schema(coalesce(allwrite.statement_text(context), current_query())) THEN
     RAISE EXCEPTION 'schema allwrite belongs to the cluster' USING ERRCODE = '0A000', HINT = 'Leave it as it is.';
   END IF;
   -- REFRESH MATERIALIZED VIEW CONCURRENTLY is the view's owner meanwhile, and makes, alters and drops a temporary table.
@@ -91,8 +101,8 @@ END $$;
 -- Declared bounds come back for the moment of a command that may check or change them; ddl_end closes them again.
 CREATE OR REPLACE FUNCTION allwrite.needs_open_sequences(tag text, statement text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT tag = 'ALTER SEQUENCE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|as)\M'
-      OR tag = 'ALTER TABLE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|identity)\M'
+  SELECT tag = 'ALTER SEQUENCE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|as|owned)\M'
+      OR tag = 'ALTER TABLE' AND statement ~* '\m(restart|start|increment|minvalue|maxvalue|cycle|cache|identity|type)\M'
 $$;
 
 CREATE OR REPLACE FUNCTION allwrite.before_alter(tag text, statement text) RETURNS void
@@ -120,6 +130,7 @@ BEGIN
   END LOOP;
   IF NOT permanent AND tag <> 'DROP OWNED' THEN
     IF EXISTS (SELECT FROM allwrite.range WHERE opened) THEN PERFORM allwrite.settle_sequences(true, ''); END IF;
+    PERFORM set_config('allwrite.temporary', pg_current_xact_id_if_assigned()::text, true);
     RETURN;
   END IF;
   -- sql_drop has journaled those; REINDEX is each node's own business.
@@ -159,6 +170,21 @@ BEGIN
       RAISE EXCEPTION '% with the help of temporary object "%" is not supported in a cluster', tag, temporary USING ERRCODE = '0A000',
         HINT = 'Other nodes don''t have it.';
     END IF;
+  END IF;
+  IF tag IN ('CREATE TABLE', 'ALTER TABLE') THEN
+    SELECT format('%I.%I', c.relname, a.attname) INTO relation
+      FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum JOIN pg_class c ON c.oid = a.attrelid
+     WHERE a.attgenerated = 's' AND c.relpersistence <> 't' AND d.adbin::text ~ ':varattno -6 ' AND allwrite.own_write(d.xmin) LIMIT 1;
+    IF FOUND THEN
+      RAISE EXCEPTION 'generated column % that stores what depends on tableoid is not supported in a cluster', relation.format USING ERRCODE = '0A000',
+        HINT = 'A table has another OID at each node: make the column VIRTUAL.';
+    END IF;
+  END IF;
+  IF tag = 'CREATE ACCESS METHOD' AND EXISTS (
+       SELECT FROM pg_am m JOIN pg_proc p ON p.oid = m.amhandler
+        WHERE m.amtype = 't' AND p.prosrc <> 'heap_tableam_handler' AND allwrite.own_write(m.xmin)) THEN
+    RAISE EXCEPTION 'a table access method other than heap is not supported in a cluster' USING ERRCODE = '0A000',
+      HINT = 'Logical decoding has to show its rows.';
   END IF;
   IF tag IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE TABLE AS', 'SELECT INTO') AND allwrite.unreadable_column() IS NOT NULL THEN
     RAISE EXCEPTION 'column % is not supported in a cluster', allwrite.unreadable_column() USING ERRCODE = '0A000',
@@ -211,6 +237,7 @@ BEGIN
 
   PERFORM allwrite.journal(statement, allwrite.session_role(), settings, allwrite.locked_tables(), lower(tag));
   IF tag = 'ALTER TABLE' THEN PERFORM allwrite.journal_missing(); END IF;
+  IF current_setting('allwrite.rewritten', true) <> '' THEN PERFORM allwrite.journal_digests(); END IF;
   PERFORM allwrite.settle_tables();
   PERFORM allwrite.settle_sequences(true, statement);
 END $$;
@@ -242,12 +269,29 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION allwrite.journal_missing() FROM PUBLIC;
 
+-- What ALTER TYPE has computed must come out the same elsewhere. What its text shows is refused (ddl_rewrite); a row's own text may still say 'now' or
+-- 'today', and a function may be falsely called immutable. So the others compare, and take themselves for damaged where it differs.
+CREATE OR REPLACE FUNCTION allwrite.journal_digests() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE changed record;
+BEGIN
+  FOR changed IN SELECT format('%I.%I', n.nspname, c.relname) AS name, a.attname, a.attrelid
+                   FROM string_to_table(nullif(current_setting('allwrite.rewritten', true), ''), ' ') r JOIN pg_class c ON c.oid = r::oid
+                   JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+                  WHERE a.attnum > 0 AND NOT a.attisdropped AND allwrite.own_write(a.xmin) LOOP
+    PERFORM allwrite.journal(format('SELECT allwrite.compare_digest(%L, %L, %L)', changed.name, changed.attname,
+      allwrite.column_digest(changed.attrelid, changed.attname)), 'allwrite', '{"search_path": "pg_catalog"}', ARRAY[changed.name], 'value');
+  END LOOP;
+  PERFORM set_config('allwrite.rewritten', '', true);
+END $$;
+REVOKE ALL ON FUNCTION allwrite.journal_digests() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION allwrite.on_drop(tag text, context text, settings jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE statement text; permanent bigint; temporary bigint; tables text[];
 BEGIN
   -- ALTER TABLE drops things too; ddl_end journals it. DROP OWNED fires both.
-  IF tag NOT LIKE 'DROP %' OR tag = 'DROP OWNED' THEN RETURN; END IF;
+  IF tag NOT LIKE 'DROP %' OR tag = 'DROP OWNED' OR allwrite.in_extension_script(context) THEN RETURN; END IF;
   SELECT count(*) FILTER (WHERE o.original AND NOT t), count(*) FILTER (WHERE o.original AND t),
          coalesce(array_agg(o.schema_name || '.' || o.object_name) FILTER (WHERE o.object_type = 'table' AND NOT t), '{}')
     INTO permanent, temporary, tables
@@ -319,9 +363,12 @@ BEGIN
       HINT = 'Add the column without a default, UPDATE the rows, then SET DEFAULT (or ADD GENERATED) for new ones.';
   END IF;
   statement := coalesce(allwrite.statement_text(context), current_query());
-  IF reason & 4 <> 0 AND statement ~* '\musing\M' AND allwrite.nondeterministic(statement) THEN
-    RAISE EXCEPTION 'ALTER TYPE ... USING would store values in table "%" that differ from node to node', target USING ERRCODE = '0A000',
+  IF reason & 4 <> 0 AND (statement ~* '\musing\M' AND allwrite.nondeterministic(statement) OR allwrite.volatile_cast(target, statement)) THEN
+    RAISE EXCEPTION 'ALTER TYPE would store values in table "%" that differ from node to node', target USING ERRCODE = '0A000',
       HINT = 'Add a new column, UPDATE the rows, then drop the old one.';
+  END IF;
+  IF reason & 4 <> 0 THEN
+    PERFORM set_config('allwrite.rewritten', concat_ws(' ', nullif(current_setting('allwrite.rewritten', true), ''), target::oid), true);
   END IF;
 END $$;
 

@@ -58,6 +58,15 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN RETURN false;
 END $$;
 
+-- The strongest mode (core/writeset.ts, LockMode) of a member of a multixact; NULL where it is not known.
+CREATE OR REPLACE FUNCTION allwrite.mode_in_multixact(multixact xid, member xid) RETURNS integer
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT max(CASE m.mode WHEN 'keysh' THEN 0 WHEN 'sh' THEN 1 WHEN 'fornokeyupd' THEN 2 WHEN 'nokeyupd' THEN 2 ELSE 3 END)
+            FROM pg_get_multixact_members(multixact) m WHERE m.xid = member);
+EXCEPTION WHEN OTHERS THEN RETURN NULL;
+END $$;
+
 -- The rows that LOCK records of this transaction name, by file: places and modes (core/writeset.ts, LockMode) side by side. Without
 -- those that it has deleted: their deletion says more.
 CREATE OR REPLACE FUNCTION allwrite.lock_records(since pg_lsn, upto pg_lsn)
@@ -74,9 +83,11 @@ BEGIN
   mine AS MATERIALIZED (
     SELECT w.record_type, w.block[1]::oid AS space, w.block[2]::oid AS file,
            format('(%s,%s)', w.block[3], substring(w.description FROM '\moff: (\d+)'))::tid AS place,
-           CASE WHEN w.description ~ 'KEYS_UPDATED' THEN 3
-                WHEN w.description ~ 'EXCL_LOCK' THEN CASE WHEN w.description ~ 'KEYSHR_LOCK' THEN 1 ELSE 2 END
-                WHEN w.description ~ 'KEYSHR_LOCK' THEN 0 ELSE 3 END AS mode
+           -- A multixact's bits tell of its strongest member, which may be another transaction.
+           coalesce(CASE WHEN w.description ~ 'IS_MULTI' THEN allwrite.mode_in_multixact(substring(w.description FROM '\mxmax: (\d+)')::xid, w.xid) END,
+             CASE WHEN w.description ~ 'KEYS_UPDATED' THEN 3
+                  WHEN w.description ~ 'EXCL_LOCK' THEN CASE WHEN w.description ~ 'KEYSHR_LOCK' THEN 1 ELSE 2 END
+                  WHEN w.description ~ 'KEYSHR_LOCK' THEN 0 ELSE 3 END) AS mode
       FROM wal w WHERE w.xid = ANY (ARRAY(SELECT unnest(ids.own) FROM ids))),
   locked AS (
     SELECT m.space, m.file, m.place, max(m.mode) AS mode FROM mine m
@@ -187,7 +198,7 @@ DECLARE
   xid text;
 BEGIN
   IF pg_catalog.pg_current_xact_id_if_assigned() IS NULL THEN
-    IF (SELECT l.closed IS NULL FROM allwrite.tables_locked() l) THEN RETURN NULL; END IF;
+    IF (SELECT l.closed IS NULL FROM allwrite.tables_locked() l) THEN RETURN allwrite.capture(nonce); END IF;
     -- LOCK TABLE gives no id, but its record needs one.
     PERFORM pg_catalog.pg_current_xact_id();
   END IF;

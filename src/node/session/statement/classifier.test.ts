@@ -1,31 +1,9 @@
 import assert from 'node:assert/strict'
-import { before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { createStatementClassifier } from './classifier.ts'
-import type { StatementClassifier } from './classifier.ts'
-import type { ClassifiedStatement, SessionFacts, WriteStatement } from './contract.ts'
-import { fixtureContext } from './fixtures.ts'
-import { loadParser } from './parser.ts'
+import { fixtureContext, startClassifying } from './fixtures.ts'
 
-let classifier: StatementClassifier
-
-before(async () => {
-  await loadParser()
-  classifier = createStatementClassifier({ harmless: fixtureContext, cacheBytesMax: 1 << 20 })
-})
-
-function one(text: string, facts?: SessionFacts): ClassifiedStatement {
-  const { statements } = classifier.classify(text, facts)
-  assert.equal(statements.length, 1, text)
-  const [statement] = statements
-  assert.ok(statement !== undefined)
-  return statement
-}
-
-function write(text: string, facts?: SessionFacts): WriteStatement {
-  const statement = one(text, facts)
-  assert.ok(statement.kind === 'write', `${text}: ${JSON.stringify(statement)}`)
-  return statement
-}
+const { classifier, one, write } = await startClassifying()
 
 const examples: Readonly<Record<string, readonly string[]>> = {
   empty: ['', ' ', ';', ';;', '-- only a comment', '/* nothing /* nested */ */ ;'],
@@ -179,6 +157,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'reindex (concurrently false) table t',
     'reindex (concurrently) table t',
     'reindex index concurrently i',
+    "load 'x'",
   ],
   copy_in: ['copy t from stdin', 'copy t (a, b) from stdin with (format binary)'],
   journaled: [
@@ -233,12 +212,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'alter event trigger e disable',
     'drop event trigger e',
     'import foreign schema a from server s into b',
-    'create index concurrently on t ((a || b))',
+    'create index concurrently on t (xmlserialize(content a as text))',
     'create index concurrently t_ccnew on t (a)',
     'drop index concurrently i, j',
     'drop index concurrently i cascade',
-    'alter table t detach partition p concurrently',
-    'alter table t detach partition p finalize',
     'alter table t set unlogged',
     "prepare transaction 'x'",
     "commit prepared 'x'",
@@ -251,7 +228,6 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'create function g() returns trigger language plpgsql as $$ declare x int; begin x := 1; /* so */ notify c; return new; end $$',
     "create procedure g() language sql as 'select 1; notify c'",
     'notify u&"\\0063"',
-    "load 'x'",
     'set session_replication_role = replica',
     'SET LOCAL "session_replication_role" TO replica',
     'set event_triggers = off',
@@ -402,5 +378,48 @@ test('huge and deeply nested texts end in a verdict, and the parser works on', (
     const sum = one(`select ${'1+'.repeat(depth)}1`)
     assert.ok(['harmless', 'write', 'refused', 'invalid'].includes(sum.kind), sum.kind)
     assert.equal(one(`select ${depth}::text`).kind, 'harmless')
+  }
+})
+
+test('an index without a name is called as PostgreSQL calls it (ChooseIndexColumnNames)', () => {
+  const columns = (elements: string): unknown => {
+    const [only] = classifier.classify(`create index concurrently on t (${elements})`).statements
+    return only?.kind === 'concurrently' && 'columns' in only.request ? only.request.columns : only
+  }
+  const long = 'x'.repeat(63)
+  for (const [elements, names] of [
+    ['a, lower(b), pg_catalog.upper(c)', ['a', 'lower', 'upper']],
+    ['(a || b), (a + 1), (a is null), (a and b)', ['expr', 'expr1', 'expr2', 'expr3']],
+    ['lower(a), lower(b), lower', ['lower', 'lower1', 'lower2']],
+    ['(a::text), (lower(a)::text), ((a || b)::varchar(5)), (1::int)', ['a', 'lower', 'varchar', 'int4']],
+    ['(case when a then b end), (case when a then b else c end)', ['case', 'c']],
+    [
+      '(a collate "C"), ((a || b) collate "C"), coalesce(a, b), greatest(a, b), least(a, b)',
+      ['a', 'expr', 'coalesce', 'greatest', 'least'],
+    ],
+    ['(array[a, b]), (row(a, b)), nullif(a, b), (a[1]), ((r).f)', ['array', 'row', 'nullif', 'a', 'f']],
+    [`"${long}", lower(b), "${long}"`, [long, 'lower', `${long.slice(1)}1`]],
+  ] as const)
+    assert.deepEqual(columns(elements), names, elements)
+})
+
+test('a partition is detached at one position: CONCURRENTLY is taken out and told', () => {
+  const [detach] = classifier.classify('alter table t detach partition concurrently_made concurrently').statements
+  assert(detach?.kind === 'write' && detach.ddl)
+  assert.equal(detach.text, 'alter table t detach partition concurrently_made             ')
+  assert.match(detach.notice ?? '', /CONCURRENTLY is ignored/)
+  const [finalize] = classifier.classify('alter table t detach partition p finalize').statements
+  assert(finalize?.kind === 'write' && finalize.notice === undefined)
+})
+
+test('CREATE DATABASE takes options of the cluster’s behind its own: no semicolon ends it before', () => {
+  for (const [source, statement] of [
+    ['create database "d;" -- ;', 'create database "d;" -- ;'],
+    ['create database d ;', 'create database d '],
+    ["create database ü owner 'r' /* ; */ ; -- done;", "create database ü owner 'r' /* ; */ "],
+  ] as const) {
+    const [only] = classifier.classify(source).statements
+    assert(only?.kind === 'concurrently')
+    assert.equal(only.request.statement, statement)
   }
 })

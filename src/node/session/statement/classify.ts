@@ -15,7 +15,7 @@ import { isHarmlessQuery, isTransparent } from './harmless.ts'
 import { classifyNotify, hiddenNotify } from './notify.ts'
 import { parse, replaceBytes, some, tokens } from './parser.ts'
 import type { Piece } from './parser.ts'
-import { classifyCreate, classifyDrop, withoutConcurrently } from './concurrent.ts'
+import { classifyCreate, classifyDrop, detachesConcurrently, withoutConcurrently } from './concurrent.ts'
 import { schemaTables } from './ddl-tables.ts'
 import {
   alterDatabaseRefusal,
@@ -79,9 +79,12 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
     case 'ClusterStmt':
     case 'ListenStmt':
     case 'UnlistenStmt':
+    case 'LoadStmt':
       return { kind: 'local', text: source, tag, offset }
     case 'IndexStmt':
       return body['concurrent'] === true ? classifyIndex(piece, deps) : classifyWrite(piece, tag, deps)
+    case 'AlterTableStmt':
+      return detachesConcurrently(body) ? classifyDetach(piece, deps) : classifyWrite(piece, tag, deps)
     case 'DropStmt':
       return body['concurrent'] === true ? classifyDrop(piece) : classifyWrite(piece, tag, deps)
     case 'DiscardStmt':
@@ -144,15 +147,27 @@ function discardTarget(body: Tree): NonNullable<LocalStatement['discard']> {
 function classifyIndex(piece: Piece, deps: ClassifyDeps): ClassifiedStatement {
   if (piece.body['unique'] !== true) return classifyCreate(piece)
   const plain = withoutConcurrently(piece)
-  const parsed = plain === undefined ? undefined : parse(plain)
-  const [only] = parsed?.kind === 'statements' ? parsed.pieces : []
-  if (only === undefined || only.body['concurrent'] === true)
-    return refuse(piece.source, 'CREATE INDEX', piece.offset, 'this form of CREATE UNIQUE INDEX CONCURRENTLY')
-  const statement = classifyWrite({ ...only, offset: piece.offset }, 'CREATE INDEX', deps)
-  return statement.kind === 'write'
-    ? { ...statement, notice: 'CONCURRENTLY is ignored: a unique index comes into force at all nodes at once' }
-    : statement
+  return plain === undefined || plain.body['concurrent'] === true
+    ? refuse(piece.source, 'CREATE INDEX', piece.offset, 'this form of CREATE UNIQUE INDEX CONCURRENTLY')
+    : withNotice(
+        classifyWrite(plain, 'CREATE INDEX', deps),
+        'CONCURRENTLY is ignored: a unique index comes into force at all nodes at once',
+      )
 }
+
+/** Two transactions, of which the second waits for whoever uses the partition still: of each node. One does it, at one position. */
+function classifyDetach(piece: Piece, deps: ClassifyDeps): ClassifiedStatement {
+  const plain = withoutConcurrently(piece)
+  return plain === undefined || detachesConcurrently(plain.body)
+    ? refuse(piece.source, 'ALTER TABLE', piece.offset, 'this form of DETACH PARTITION CONCURRENTLY')
+    : withNotice(
+        classifyWrite(plain, 'ALTER TABLE', deps),
+        'CONCURRENTLY is ignored: the partition is detached at all nodes at once, and gets no constraint',
+      )
+}
+
+const withNotice = (statement: ClassifiedStatement, notice: string): ClassifiedStatement =>
+  statement.kind === 'write' ? { ...statement, notice } : statement
 
 function classifyRole(piece: Piece, tag: string, deps: ClassifyDeps): ClassifiedStatement {
   const { body, source, offset } = piece
@@ -235,7 +250,8 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
   const selectInto = type === 'SelectStmt' && isTree(body['intoClause'])
   const opaque = isOpaque(piece, deps)
   const hold = type === 'DeclareCursorStmt' && (Number(body['options'] ?? 0) & holdOption) !== 0
-  if (hold && !isHarmlessQuery(body['query'], deps.harmless, deps.facts.temporaryObjects))
+  // What is temporary is looked at when the transaction ends (allwrite.capture).
+  if (hold && !isHarmlessQuery(body['query'], deps.harmless, false))
     return refuse(source, tag, offset, 'DECLARE … WITH HOLD of a query that may write or lock', {
       detail: 'It would run inside COMMIT, after the transaction’s writes were collected.',
       hint: 'Use a cursor without WITH HOLD inside a transaction.',
@@ -252,7 +268,9 @@ function classifyWrite(piece: Piece, tag: string, deps: ClassifyDeps): Classifie
     ddl: selectInto || (!isQuery && !plainUtilities.has(type)),
     opaque,
     mayLock: mayLock(piece, opaque),
-    locksOnly: type === 'SelectStmt' && !opaque && locksRows(piece.node) && targetsOf(piece.node).length === 0,
+    locksOnly:
+      type === 'LockStmt' ||
+      (type === 'SelectStmt' && !opaque && locksRows(piece.node) && targetsOf(piece.node).length === 0),
     catalogState: deps.catalogState,
     returnsRows: returnsRows(type, body, selectInto),
     copyOut:

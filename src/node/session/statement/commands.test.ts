@@ -21,7 +21,7 @@ const rows = [...document.matchAll(/^\| ([A-Z][A-Za-z ()]+?) +\| (\w[\w ]*?) +\|
 
 /** Commands of the session whose class in the code is "write" because their query may be one. */
 const cursors = new Set(['CLOSE', 'DEALLOCATE', 'DECLARE', 'FETCH', 'MOVE', 'PREPARE'])
-const perNode = new Set(['ANALYZE', 'CHECKPOINT', 'CLUSTER', 'LISTEN', 'REINDEX', 'UNLISTEN', 'VACUUM'])
+const perNode = new Set(['ANALYZE', 'CHECKPOINT', 'CLUSTER', 'LISTEN', 'LOAD', 'REINDEX', 'UNLISTEN', 'VACUUM'])
 
 const classOf = (command: string, statement: ClassifiedStatement): string => {
   switch (statement.kind) {
@@ -69,7 +69,7 @@ test('docs/DDL.md says how each command is classified', () => {
 test('what docs/DDL.md calls a statement is captured by event triggers, journaled by the session, or said to be refused there', () => {
   for (const { command, kind, example, remark } of rows.filter((row) => row.kind === 'statement')) {
     const [statement] = classifier.classify(example).statements
-    if (statement?.kind === 'journaled') continue
+    if (statement?.kind === 'journaled' || command.includes('(')) continue
     const captured = ddlSql.includes(`'${command}'`)
     assert.equal(captured, !remark.includes('0A000 by the event trigger'), `${command} (${kind})`)
   }

@@ -4,8 +4,8 @@
  * @module
  */
 import type { ClassifiedStatement, ConcurrentRequest } from './contract.ts'
-import { replaceBytes, tokens, type Piece } from './parser.ts'
-import { isTree, list, names, text, tree, unwrap } from './tree.ts'
+import { parse, replaceBytes, tokens, type Piece } from './parser.ts'
+import { isTree, list, names, text, tree, unwrap, type Tree } from './tree.ts'
 
 /** Names that a node gives to indexes of its own (index-builds.ts), and PostgreSQL to those of REINDEX CONCURRENTLY. */
 const reservedName = /^allwrite_dropped_|_cc(?:new|old)\d*$/
@@ -29,28 +29,107 @@ const concurrently = (piece: Piece, tag: string, request: ConcurrentRequest): Cl
   request,
 })
 
-/** The word CONCURRENTLY, which follows INDEX. */
+/** The word CONCURRENTLY, which nothing else can be without quotes but the name of a function or type. */
 const wordOf = (piece: Piece) => {
   const all = tokens(piece.source)
-  const index = all.findIndex(
-    (token, i) => token.text.toLowerCase() === 'concurrently' && all[i - 1]?.text.toLowerCase() === 'index',
-  )
-  return all[index]
+  const isWord = (index: number): boolean => all[index]?.text.toLowerCase() === 'concurrently'
+  const behindIndex = all.findIndex((_, i) => isWord(i) && all[i - 1]?.text.toLowerCase() === 'index')
+  return all[behindIndex < 0 ? all.findLastIndex((_, i) => isWord(i)) : behindIndex]
 }
 
-/** The statement without the word; undefined: it was not found. */
-export const withoutConcurrently = (piece: Piece): string | undefined => {
+const blanked = (piece: Piece): string | undefined => {
   const word = wordOf(piece)
   return word && replaceBytes(piece.source, word.start, word.end, ' '.repeat(word.end - word.start))
 }
 
-/** What PostgreSQL names an index after, for one column (FigureIndexColname); undefined: not known here. */
+/** The statement without the word; undefined: it could not be taken out. */
+export const withoutConcurrently = (piece: Piece): Piece | undefined => {
+  const plain = blanked(piece)
+  const parsed = plain === undefined ? undefined : parse(plain)
+  const [only, ...more] = parsed?.kind === 'statements' ? parsed.pieces : []
+  return only === undefined || more.length > 0 || only.type !== piece.type
+    ? undefined
+    : { ...only, offset: piece.offset }
+}
+
+/** ALTER TABLE … DETACH PARTITION … CONCURRENTLY. */
+export const detachesConcurrently = (body: Tree): boolean =>
+  list(body['cmds']).some((item) => {
+    const command = tree(tree(item)['AlterTableCmd'])
+    const definition = tree(command['def'])
+    const partition = isTree(definition['PartitionCmd']) ? definition['PartitionCmd'] : definition
+    return text(command['subtype']) === 'AT_DetachPartition' && partition['concurrent'] === true
+  })
+
+/** Expressions that PostgreSQL gives no name of their own. */
+const nameless = new Set(['A_Expr', 'BoolExpr', 'NullTest', 'BooleanTest', 'A_Const', 'ParamRef'])
+const named: Readonly<Record<string, string>> = {
+  A_ArrayExpr: 'array',
+  RowExpr: 'row',
+  CoalesceExpr: 'coalesce',
+}
+
+/**
+ * What PostgreSQL calls an expression (FigureColnameInternal): `weak` where another one around it goes first.
+ * Undefined: not known here; without a name: there is none.
+ */
+const figure = (node: unknown): { readonly name?: string; readonly weak: boolean } | undefined => {
+  const { type, body } = unwrap(node)
+  const last = (value: unknown): string | undefined => names(value).findLast((name) => name !== '')
+  const strong = (name: string | undefined) => (name === undefined ? undefined : { name, weak: false })
+  const fallback = (inner: unknown, name: string | undefined) => {
+    const found = inner === undefined ? { weak: true } : figure(inner)
+    return found === undefined || (!found.weak && 'name' in found) || name === undefined ? found : { name, weak: true }
+  }
+  switch (type) {
+    case 'ColumnRef':
+      return strong(last(body['fields']))
+    case 'FuncCall':
+      return strong(last(body['funcname']))
+    case 'A_Indirection':
+      return strong(last(body['indirection'])) ?? figure(body['arg'])
+    case 'CollateClause':
+      return figure(body['arg'])
+    case 'TypeCast':
+      return fallback(body['arg'], last(tree(body['typeName'])['names']))
+    case 'CaseExpr':
+      return fallback(body['defresult'], 'case')
+    case 'MinMaxExpr':
+      return strong(body['op'] === 'IS_LEAST' ? 'least' : 'greatest')
+    case 'A_Expr':
+      return body['kind'] === 'AEXPR_NULLIF' ? strong('nullif') : { weak: true }
+    default:
+      return nameless.has(type) ? { weak: true } : strong(named[type])
+  }
+}
+
+/** What PostgreSQL names an index after, for one column; undefined: not known here. */
 const columnName = (item: unknown): string | undefined => {
   const element = tree(tree(item)['IndexElem'])
   const name = text(element['name'])
   if (name !== undefined) return name
-  const { type, body } = unwrap(element['expr'])
-  return type === 'FuncCall' ? names(body['funcname']).at(-1) : undefined
+  const found = figure(element['expr'])
+  return found && (found.name ?? 'expr')
+}
+
+const nameBytesMax = 63
+
+/** As much of a name as fits before a suffix, in whole characters. */
+const clip = (name: string, suffix: string): string => {
+  let chars = Array.from(name)
+  while (Buffer.byteLength(chars.join('')) + suffix.length > nameBytesMax) chars = chars.slice(0, -1)
+  return `${chars.join('')}${suffix}`
+}
+
+/** Numbers those that came before (ChooseIndexColumnNames). */
+const distinct = (columns: readonly string[]): string[] => {
+  const taken: string[] = []
+  for (const column of columns) {
+    let name = column
+    for (let i = 1; taken.includes(name); i++) name = clip(column, String(i))
+    taken.push(name)
+  }
+  return taken
 }
 
 /** CREATE INDEX CONCURRENTLY, not unique. */
@@ -72,7 +151,9 @@ export const classifyCreate = (piece: Piece): ClassifiedStatement => {
       'Such names belong to indexes that are being changed.',
     )
   }
-  if (index !== undefined) return concurrently(piece, tag, { ...common, index, statement: source })
+  const plain = blanked(piece)
+  if (plain === undefined) return refused(piece, tag, 'this form of CREATE INDEX CONCURRENTLY is not supported')
+  if (index !== undefined) return concurrently(piece, tag, { ...common, index, statement: source, plain })
   const columns = [...list(body['indexParams']), ...list(body['indexIncludingParams'])].map(columnName)
   const word = wordOf(piece)
   if (word === undefined || columns.includes(undefined)) {
@@ -81,9 +162,10 @@ export const classifyCreate = (piece: Piece): ClassifiedStatement => {
   const utf8 = Buffer.from(source)
   return concurrently(piece, tag, {
     ...common,
-    columns: columns.map((column) => column ?? ''),
+    columns: distinct(columns.map((column) => column ?? '')),
     statement: utf8.toString('utf8', 0, word.end),
     tail: utf8.toString('utf8', word.end),
+    plain,
   })
 }
 
@@ -98,7 +180,8 @@ export const classifyDrop = (piece: Piece): ClassifiedStatement => {
     return refused(piece, tag, 'DROP INDEX CONCURRENTLY does not support CASCADE')
   const items = tree(tree(only)['List'])['items']
   const [name = '', schema, database] = (isTree(only) ? names(items) : []).toReversed()
-  if (name === '' || database !== undefined)
+  const plain = blanked(piece)
+  if (name === '' || database !== undefined || plain === undefined)
     return refused(piece, tag, 'DROP INDEX CONCURRENTLY by this name is not supported')
   return concurrently(piece, tag, {
     kind: 'drop',
@@ -106,5 +189,6 @@ export const classifyDrop = (piece: Piece): ClassifiedStatement => {
     name,
     missingOk: body['missing_ok'] === true,
     statement: source,
+    plain,
   })
 }

@@ -159,6 +159,8 @@ export interface ConcurrentRequest {
   readonly columns?: readonly string[]
   readonly statement: string
   readonly tail?: string
+  /** The statement without CONCURRENTLY, for a temporary table: PostgreSQL ignores the word there. */
+  readonly plain: string
 }
 
 /** What is journaled of a command that no transaction may hold; `allwrite.journal_database` reads it as JSON. */
@@ -206,7 +208,9 @@ export interface WriteStatement extends Common {
   readonly opaque: boolean
   /** Rows may be locked that it does not write, or tables: FOR UPDATE …, LOCK TABLE, user code, triggers too. */
   readonly mayLock: boolean
-  /** A SELECT … FOR UPDATE and the like that is proven to run no code of its own: one snapshot, and the rows that it locks. */
+  /**
+   * LOCK TABLE; a SELECT … FOR UPDATE and the like that is proven to run no code of its own: one snapshot, and the rows that it locks.
+   */
   readonly locksOnly: boolean
   /** The state of the catalog that all this was judged by (StatementClassifier.state). */
   readonly catalogState: number

@@ -5,7 +5,7 @@
  * @module
  */
 import type { ClassifiedStatement, DatabaseRequest, RefusedStatement } from './contract.ts'
-import type { Piece } from './parser.ts'
+import { tokens, type Piece } from './parser.ts'
 import { refuse } from './refused.ts'
 import { booleanWord, constant, list, text, tree } from './tree.ts'
 
@@ -47,6 +47,12 @@ const refusedOption = (
   return undefined
 }
 
+/** Options are put behind it. */
+const withoutSemicolon = (source: string): string => {
+  const last = tokens(source).at(-1)
+  return last?.text === ';' ? Buffer.from(source).toString('utf8', 0, last.start) : source
+}
+
 /** CREATE DATABASE. */
 export const classifyCreateDatabase = (piece: Piece, tag: string): ClassifiedStatement => {
   const options = optionsOf(piece)
@@ -57,7 +63,7 @@ export const classifyCreateDatabase = (piece: Piece, tag: string): ClassifiedSta
     command: 'create',
     name: text(piece.body['dbname']) ?? '',
     ...(template === undefined ? {} : { template }),
-    statement: piece.source,
+    statement: withoutSemicolon(piece.source),
   })
 }
 

@@ -3,7 +3,11 @@
  *
  * @module
  */
-import type { HarmlessContext } from './contract.ts'
+import assert from 'node:assert/strict'
+import { createStatementClassifier } from './classifier.ts'
+import type { StatementClassifier } from './classifier.ts'
+import type { ClassifiedStatement, HarmlessContext, SessionFacts, WriteStatement } from './contract.ts'
+import { loadParser } from './parser.ts'
 
 const plainTables = new Set(['t', 'u', 'accounts', 'sbtest1', 'pg_class'])
 const plainTypes = new Set([
@@ -52,4 +56,33 @@ export const fixtureContext: HarmlessContext = {
   hasUserOperators: false,
   hasUserCasts: false,
   hasExternalEffects: false,
+}
+
+/** One classifier for all tests of a file, and what it says of texts with one statement. */
+export interface Classifying {
+  readonly classifier: StatementClassifier
+  readonly one: (text: string, facts?: SessionFacts) => ClassifiedStatement
+  /** @throws AssertionError where it is no write */
+  readonly write: (text: string, facts?: SessionFacts) => WriteStatement
+}
+
+export const startClassifying = async (): Promise<Classifying> => {
+  await loadParser()
+  const classifier = createStatementClassifier({ harmless: fixtureContext, cacheBytesMax: 1 << 20 })
+  const one = (text: string, facts?: SessionFacts): ClassifiedStatement => {
+    const { statements } = classifier.classify(text, facts)
+    assert.equal(statements.length, 1, text)
+    const [statement] = statements
+    assert(statement !== undefined)
+    return statement
+  }
+  return {
+    classifier,
+    one,
+    write: (text, facts) => {
+      const statement = one(text, facts)
+      assert(statement.kind === 'write', `${text}: ${JSON.stringify(statement)}`)
+      return statement
+    },
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { RefusedStatement } from './contract.ts'
-import { isTree, list, optionOn, text, tree } from './tree.ts'
+import { list, optionOn, text, tree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
 interface Explanation {
@@ -55,7 +55,6 @@ const refusedNodes: Readonly<Record<string, readonly [feature: string, explanati
       hint: 'Write CREATE FOREIGN TABLE for each table.',
     },
   ],
-  LoadStmt: ['LOAD'],
 }
 
 /** Object types whose DROP, RENAME, OWNER TO and ALTER are refused, with their SQL name. */
@@ -65,11 +64,6 @@ const refusedObjects: Readonly<Record<string, string>> = {
   OBJECT_SUBSCRIPTION: 'SUBSCRIPTION',
   OBJECT_EVENT_TRIGGER: 'EVENT TRIGGER',
   OBJECT_LARGEOBJECT: 'LARGE OBJECT',
-}
-
-const concurrently = {
-  detail: 'A statement that runs in several transactions cannot be one record of the journal.',
-  hint: 'Leave CONCURRENTLY out.',
 }
 
 /** The refusal of a node, or undefined if it may run. Looks at the node itself, not at queries inside it. */
@@ -137,11 +131,6 @@ function refusedAlterTable(
     const subtype = text(command['subtype'])
     if (subtype === 'AT_SetUnLogged')
       return no('ALTER … SET UNLOGGED', { detail: 'Rows of an unlogged table would stay on this node.' })
-    if (subtype === 'AT_DetachPartitionFinalize') return no('DETACH PARTITION … FINALIZE')
-    if (subtype !== 'AT_DetachPartition') continue
-    const definition = tree(command['def'])
-    const partition = isTree(definition['PartitionCmd']) ? definition['PartitionCmd'] : definition
-    if (partition['concurrent'] === true) return no('DETACH PARTITION CONCURRENTLY', concurrently)
   }
   return undefined
 }

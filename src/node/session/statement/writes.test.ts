@@ -1,31 +1,9 @@
 import assert from 'node:assert/strict'
-import { before, test } from 'node:test'
+import { test } from 'node:test'
 import { createStatementClassifier } from './classifier.ts'
-import type { StatementClassifier } from './classifier.ts'
-import type { ClassifiedStatement, SessionFacts, WriteStatement } from './contract.ts'
-import { fixtureContext } from './fixtures.ts'
-import { loadParser } from './parser.ts'
+import { fixtureContext, startClassifying } from './fixtures.ts'
 
-let classifier: StatementClassifier
-
-before(async () => {
-  await loadParser()
-  classifier = createStatementClassifier({ harmless: fixtureContext, cacheBytesMax: 1 << 20 })
-})
-
-function one(text: string, facts?: SessionFacts): ClassifiedStatement {
-  const { statements } = classifier.classify(text, facts)
-  assert.equal(statements.length, 1, text)
-  const [statement] = statements
-  assert.ok(statement !== undefined)
-  return statement
-}
-
-function write(text: string, facts?: SessionFacts): WriteStatement {
-  const statement = one(text, facts)
-  assert.ok(statement.kind === 'write', `${text}: ${JSON.stringify(statement)}`)
-  return statement
-}
+const { write } = await startClassifying()
 
 test('fields of writes', () => {
   assert.deepEqual(write('lock table s.a, b in share mode nowait').lockTable, [

@@ -108,6 +108,6 @@ insert into products (code, price, weight, picture, valid, note, search, host, a
 insert into orders select i, '2023-06-01'::date + i, 100 + i from generate_series(1, 400) i;
 insert into order_lines select id, made, 1, 1 + id % 100, 3 from orders;
 insert into big_orders select id, made, 2, 1, 100 from orders where id < 10;
-insert into settings values ('version', '1'), ('text', repeat('long ', 10000)), ('nothing', null);
+insert into settings values ('version', '1'), ('text', repeat('long ', 2000)), ('nothing', null);
 select setval('numbers', 55);
 refresh materialized view towns;

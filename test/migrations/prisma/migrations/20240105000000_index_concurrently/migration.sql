@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY "Ticket_customerId_idx" ON "Ticket"("customerId");
