@@ -311,7 +311,7 @@ test('currval() and lastval() are the session’s own, or an error: never anothe
         const last = await valueOf(client, 'SELECT lastval()').catch((thrown: unknown) => fieldsOf(thrown).code)
         // Before anybody has asked for it once, another session may have had the connection meanwhile.
         if (String(last) !== String(drawn) && (last !== '55000' || round > 0))
-          wrong.push(`${round}: ${last} for ${drawn}`)
+          wrong.push(`${round}: ${String(last)} for ${String(drawn)}`)
       }
       return wrong
     }),
