@@ -163,7 +163,7 @@ export class FakeSession {
     this.#id = parameters.get('allwrite.connection') ?? ''
     this.#touches = parameters.has('allwrite.connection')
     this.send(
-      parameterStatus('server_version', '18.4'),
+      ...reported,
       parameterStatus('application_name', parameters.get('application_name') ?? ''),
       backendKeyData(serial, Buffer.alloc(4, serial)),
       readyForQuery(status('I')),
@@ -344,6 +344,24 @@ export class FakeSession {
     return Buffer.concat([...rows, dataRow(['role', 'none', 'app']), commandComplete(`SELECT ${rows.length + 1}`)])
   }
 }
+
+/** As many as PostgreSQL's, with `application_name`: GUC_REPORT in its guc_tables.c. */
+const reported = Object.entries({
+  server_version: '18.4',
+  server_encoding: 'UTF8',
+  client_encoding: 'UTF8',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  TimeZone: 'Etc/UTC',
+  integer_datetimes: 'on',
+  standard_conforming_strings: 'on',
+  is_superuser: 'on',
+  session_authorization: 'app',
+  search_path: '"$user", public',
+  default_transaction_read_only: 'off',
+  in_hot_standby: 'off',
+  scram_iterations: '4096',
+}).map(([name, value]) => parameterStatus(name, value))
 
 const status = (letter: string): number => letter.charCodeAt(0)
 const row = (value: string, tag: string): Buffer =>
