@@ -41,7 +41,6 @@ if (values.node !== undefined) {
   process.exit(0)
 }
 const clientCount = Number(values.clients)
-const connections = Number(values.connections)
 
 const memoryOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024
 
