@@ -186,6 +186,13 @@ try {
       mode === 'simple' || preparesInTransactions ? transaction : clients <= connections ? session : undefined,
     relay: ({ clients }) => (clients <= connections ? relay : undefined),
   }
+  // Code that has run for a while is compiled; PgBouncer's always is.
+  for (const mode of list(options.modes))
+    for (const name of list(options.systems)) {
+      const one = { workload: 'select', mode, clients: Math.min(8, connections) }
+      const system = systems[name](one)
+      if (system) await measure(system, one)
+    }
   for (const workload of list(options.workloads))
     for (const mode of list(options.modes))
       for (const clients of list(options.clients).map(Number)) {

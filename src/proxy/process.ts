@@ -193,6 +193,7 @@ async function poolsOf({ keys, database, hbaFile, tls, settings }: Pooling, log:
       keys,
       database,
       rules: () => hba.rules(),
+      reload: () => hba.reload(),
       throttle: createThrottle(),
       ...(settings && { settings }),
       ...(tls && {

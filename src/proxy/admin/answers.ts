@@ -161,12 +161,8 @@ async function act(
     }
     case 'reload': {
       if (database !== undefined) throw invalidCommand(text)
-      return [
-        notice(
-          'there is nothing to load again',
-          'Roles and passwords are read at each login; settings are those that the pool began with, and what SET has made of them.',
-        ),
-      ]
+      await controls.reload()
+      return []
     }
     case 'suspend':
       throw notSupported('SUSPEND is not supported', 'PAUSE holds new transactions back.')

@@ -29,16 +29,30 @@ const rules: FrameRules = { lengthMax: new Float64Array(256).fill(messageBytesMa
 export class Console {
   /** Resolves when the connection is closed. Never rejects. */
   readonly closed: Promise<void>
-  readonly #socket: Socket
+  readonly user: string
+  readonly applicationName: string
+  readonly socket: Socket
+  /** performance.now() when it began, and when its last command did. */
+  readonly openedAt = performance.now()
+  requestedAt = this.openedAt
   readonly #controls: Controls
   readonly #scanner: FrameScanner
   #queue: { readonly type: number; readonly bytes: Buffer }[] = []
   #running = false
   #command = new AbortController()
 
-  constructor(socket: Socket, leftover: Buffer, controls: Controls) {
-    this.#socket = socket
-    this.#controls = controls
+  constructor(options: {
+    readonly socket: Socket
+    readonly leftover: Buffer
+    readonly controls: Controls
+    readonly user: string
+    readonly applicationName: string
+  }) {
+    const { socket, leftover } = options
+    this.socket = socket
+    this.#controls = options.controls
+    this.user = options.user
+    this.applicationName = options.applicationName
     this.#scanner = new FrameScanner(rules, (type, buffer, start, end) => {
       this.#queue.push({ type, bytes: buffer.subarray(start, end) })
     })
@@ -69,10 +83,10 @@ export class Console {
 
   async #run(): Promise<void> {
     this.#running = true
-    for (let next = this.#queue.shift(); next && !this.#socket.destroyed; next = this.#queue.shift()) {
+    for (let next = this.#queue.shift(); next && !this.socket.destroyed; next = this.#queue.shift()) {
       if (next.type === query) await this.#query(next.bytes)
       else {
-        if (next.type === terminate) this.#socket.end()
+        if (next.type === terminate) this.socket.end()
         else this.#end(unknownMessage(next.type))
         break
       }
@@ -82,6 +96,7 @@ export class Console {
 
   async #query(bytes: Buffer): Promise<void> {
     this.#command = new AbortController()
+    this.requestedAt = performance.now()
     let answers: readonly Buffer[]
     try {
       answers = await answer(readQuery(bytes).toString(), this.#controls, this.#command.signal)
@@ -89,12 +104,12 @@ export class Console {
       if (thrown instanceof InvariantError) throw thrown
       answers = [errorResponse(fieldsOfError(AllwriteError.from(thrown)))]
     }
-    if (this.#socket.writable) this.#socket.write(Buffer.concat([...answers, readyForQuery(Status.idle)]))
+    if (this.socket.writable) this.socket.write(Buffer.concat([...answers, readyForQuery(Status.idle)]))
   }
 
   #end(why: AllwriteError): void {
     this.#queue = []
-    this.#socket.end(
+    this.socket.end(
       Buffer.concat([
         errorResponse(fieldsOfError(why)),
         errorResponse({ severity: 'FATAL', sqlState: why.sqlState, message: 'bad packet' }),

@@ -109,9 +109,10 @@ export interface Snapshot {
   readonly pausedDatabases: ReadonlySet<string>
   readonly disabledDatabases: ReadonlySet<string>
   readonly pools: readonly PoolEntry[]
+  /** Those of the console included. */
   readonly clients: readonly ClientEntry[]
   readonly servers: readonly ServerEntry[]
-  /** Clients of the console itself. */
+  /** How many are of the console itself. */
   readonly consoles: number
   /** Clients whose login is under way. */
   readonly logins: number
@@ -140,6 +141,8 @@ export interface Controls {
   /** New clients are refused. */
   disable(database: string): void
   enable(database: string): void
+  /** Reads pg_hba.conf again. @throws AllwriteError configuration: the rules are what they were */
+  reload(): Promise<void>
   /** @throws AllwriteError configuration */
   set(name: string, value: string): void
 }

@@ -55,7 +55,8 @@ const laterColumns = columns('int', 'prepared_statements id')
 const stateOf = (entry: ClientEntry | ServerEntry): string => {
   if ('used' in entry) return entry.used ? 'active' : 'idle'
   if (entry.waitUs !== undefined) return 'waiting'
-  return entry.link === undefined ? 'idle' : 'active'
+  // The console answers for itself.
+  return entry.link === undefined && entry.database !== adminName ? 'idle' : 'active'
 }
 
 function socketRow(entry: ClientEntry | ServerEntry, state: string): Cell[] {
@@ -260,7 +261,7 @@ const listsTable: Table = {
     ['users', usersOf(snapshot).length],
     ['pools', snapshot.pools.length + 1],
     ['free_clients', 0],
-    ['used_clients', snapshot.clients.length + snapshot.consoles],
+    ['used_clients', snapshot.clients.length],
     ['login_clients', snapshot.logins],
     ['free_servers', 0],
     ['used_servers', snapshot.servers.length],

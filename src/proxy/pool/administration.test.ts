@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { Client } from 'pg'
+import { AllwriteError } from '../../core/errors.ts'
 import { cancelRequest } from '../../wire/pgwire/login-messages.ts'
 import { fakeCluster, fakeTrust, password } from './fake-node.ts'
 import { openPool, type Pool, type PoolOptions } from './pool.ts'
@@ -17,12 +18,17 @@ type Row = Readonly<Partial<Record<Shown, Cell>>>
 
 type Fakes = Awaited<ReturnType<typeof fakeCluster>>
 
-const poolOf = (fakes: Fakes, settings: PoolOptions['settings'] = {}): Promise<Pool> =>
+const poolOf = (
+  fakes: Fakes,
+  settings: PoolOptions['settings'] = {},
+  more: Partial<Pick<PoolOptions, 'reload'>> = {},
+): Promise<Pool> =>
   openPool({
     host: '127.0.0.1',
     port: 0,
     routes: fakes.routes,
     ...fakeTrust(),
+    ...more,
     settings: { MaxIdleConnectionsPercent: 100, ...settings },
     log: { warn: () => undefined },
   })
@@ -85,6 +91,7 @@ test('the console shows clients, connections, pools and what went through them',
     [
       ['active', 'postgres'],
       ['idle', 'postgres'],
+      ['active', 'pgbouncer'],
     ],
   )
   const servers = await console.rows('SHOW SERVERS;')
@@ -208,7 +215,7 @@ test('KILL ends the clients of a database at once and pauses it; KILL_CLIENT end
   const gone = new Promise((resolve) => two.client.once('end', () => resolve(undefined)))
   await console.query(`KILL_CLIENT ${victim?.id}`)
   await gone
-  await until(async () => (await console.rows('SHOW CLIENTS')).length === 0)
+  await until(async () => (await console.rows('SHOW CLIENTS')).length === 1)
   deepEqual(fakes.cluster.ledger, [])
   await rejects(console.query('KILL_CLIENT 999'), { message: 'client not found' })
 })
@@ -267,6 +274,19 @@ test('settings that can be changed are changed, others say why not', async () =>
   await rejects(console.query('SET max_client_conn = 5'), { message: 'there is no setting "max_client_conn"' })
   await console.query("SET DateStyle = 'ISO'")
   deepEqual(console.notices, ['SET ignored'])
+})
+
+test('RELOAD has the rules read again, and tells what is wrong with them', async () => {
+  await using fakes = await fakeCluster(1)
+  let reloads = 0
+  const reload = async (): Promise<void> => {
+    if (++reloads > 1) throw new AllwriteError('configuration', 'line 3 is wrong')
+  }
+  await using pool = await poolOf(fakes, {}, { reload })
+  await using console = await consoleOf(pool)
+  equal((await console.query('RELOAD')).command, 'RELOAD')
+  await rejects(console.query('RELOAD'), { code: 'F0000', message: 'line 3 is wrong' })
+  await rejects(console.query('RELOAD now'), { code: '08P01' })
 })
 
 test('what is no command is refused in PgBouncer’s words; what can not be done says what to do instead', async () => {

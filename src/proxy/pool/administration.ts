@@ -6,7 +6,15 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { AllwriteError } from '../../core/errors.ts'
-import type { ClientEntry, Controls, ServerEntry, SettingEntry, Snapshot } from '../admin/index.ts'
+import {
+  adminName,
+  type ClientEntry,
+  type Console,
+  type Controls,
+  type ServerEntry,
+  type SettingEntry,
+  type Snapshot,
+} from '../admin/index.ts'
 import type { EndpointRoutes } from '../contract.ts'
 import type { Connections, Kind } from './connections.ts'
 import type { ServerConnection } from './server-connection.ts'
@@ -29,12 +37,13 @@ export interface AdministrationOptions {
   readonly sessions: ReadonlyMap<PooledSession, string>
   readonly traffics: Traffics
   readonly settings: RunningSettings
+  readonly reload: () => Promise<void>
   readonly host: string
   readonly port: () => number
   readonly clientsMax: number
   /** Accepted sockets, of whatever stage. */
   readonly sockets: ReadonlySet<Socket>
-  readonly consoles: ReadonlySet<object>
+  readonly consoles: ReadonlySet<Console>
 }
 
 export class Administration implements Controls {
@@ -70,7 +79,10 @@ export class Administration implements Controls {
       pausedDatabases: new Set([...held].filter((database) => database !== undefined)),
       disabledDatabases: new Set(this.#disabled),
       pools: traffics.entries(clock.monotonic, isOpening),
-      clients: [...sessions.keys()].map((session) => this.#client(session, clock)),
+      clients: [
+        ...[...sessions.keys()].map((session) => this.#client(session, clock)),
+        ...[...consoles].map((console) => this.#console(console, clock)),
+      ],
       servers: [...connections.kinds].map(([connection, kind]) =>
         this.#server(connection, kind, users.get(connection), clock),
       ),
@@ -99,9 +111,12 @@ export class Administration implements Controls {
   }
 
   killClient(id: number): boolean {
-    const session = [...this.#options.sessions.keys()].find((one) => this.#idOf(one) === id)
+    const { sessions, consoles } = this.#options
+    const session = [...sessions.keys()].find((one) => this.#idOf(one) === id)
+    const console = [...consoles].find((one) => this.#idOf(one) === id)
     session?.kill(killed())
-    return session !== undefined
+    console?.socket.destroy()
+    return session !== undefined || console !== undefined
   }
 
   reconnect(database: string | undefined): void {
@@ -120,6 +135,10 @@ export class Administration implements Controls {
     this.#disabled.delete(database)
   }
 
+  reload(): Promise<void> {
+    return this.#options.reload()
+  }
+
   set(name: string, value: string): void {
     setFromText(this.#options.settings, name, value)
   }
@@ -129,13 +148,28 @@ export class Administration implements Controls {
     return {
       ...this.#socket(session, client, kind, clock, session.openedAt, session.requestedAt),
       link: server && this.#idOf(server),
-      tls: client instanceof TLSSocket ? (client.getProtocol() ?? '') : '',
+      tls: tlsOf(client),
       applicationName: session.told.get('application_name') ?? '',
       preparedStatements: state.statements.size,
       unread: session.input.bytes,
       waitUs: waitingSince === undefined ? undefined : Math.round((clock.monotonic - waitingSince) * 1000),
       node: server?.target.node,
       pins: keptBy(state, kind),
+    }
+  }
+
+  #console(console: Console, clock: Clock): ClientEntry {
+    const { socket, user, applicationName, openedAt, requestedAt } = console
+    return {
+      ...this.#socket(console, socket, { user, database: adminName }, clock, openedAt, requestedAt),
+      link: undefined,
+      tls: tlsOf(socket),
+      applicationName,
+      preparedStatements: 0,
+      unread: 0,
+      waitUs: undefined,
+      node: undefined,
+      pins: [],
     }
   }
 
@@ -154,7 +188,14 @@ export class Administration implements Controls {
     }
   }
 
-  #socket(owner: object, socket: Socket, kind: Kind, clock: Clock, openedAt: number, requestedAt: number) {
+  #socket(
+    owner: object,
+    socket: Socket,
+    kind: Pick<Kind, 'user' | 'database'>,
+    clock: Clock,
+    openedAt: number,
+    requestedAt: number,
+  ) {
     const at = (then: number): number => clock.now - (clock.monotonic - then)
     return {
       id: this.#idOf(owner),
@@ -203,6 +244,8 @@ export class Administration implements Controls {
     return id
   }
 }
+
+const tlsOf = (socket: Socket): string => (socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : '')
 
 /** How many clients a pool takes if it is not told. */
 export const clientsMaxDefault = 20_000

@@ -49,6 +49,7 @@ export const fakeTrust = () => ({
   keys: { password, vouchKey: Buffer.alloc(32, 2), mockSecret: Buffer.alloc(32, 3) },
   database: 'postgres',
   rules: defaultRules,
+  reload: () => Promise.resolve(),
   throttle: createThrottle(),
 })
 
@@ -166,7 +167,7 @@ export class FakeSession {
     this.#id = parameters.get('allwrite.connection') ?? ''
     this.#touches = parameters.has('allwrite.connection')
     this.send(
-      parameterStatus('server_version', '18.4'),
+      ...reported,
       parameterStatus('application_name', parameters.get('application_name') ?? ''),
       backendKeyData(serial, Buffer.alloc(4, serial)),
       readyForQuery(status('I')),
@@ -348,6 +349,24 @@ export class FakeSession {
   }
 }
 
+/** As many as PostgreSQL's, with `application_name`: GUC_REPORT in its guc_tables.c. */
+const reported = Object.entries({
+  server_version: '18.4',
+  server_encoding: 'UTF8',
+  client_encoding: 'UTF8',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  TimeZone: 'Etc/UTC',
+  integer_datetimes: 'on',
+  standard_conforming_strings: 'on',
+  is_superuser: 'on',
+  session_authorization: 'app',
+  search_path: '"$user", public',
+  default_transaction_read_only: 'off',
+  in_hot_standby: 'off',
+  scram_iterations: '4096',
+}).map(([name, value]) => parameterStatus(name, value))
+
 const status = (letter: string): number => letter.charCodeAt(0)
 const row = (value: string, tag: string): Buffer =>
   Buffer.concat([describe('v'), dataRowOfText(value), commandComplete(tag)])
@@ -374,7 +393,9 @@ export async function fakeCluster(count: number) {
   const routes: EndpointRoutes = {
     ...fixed,
     pick: (avoid) => {
-      const next = nodes.find(({ number }) => !avoid.has(number) && !dead.has(number))
+      const left = nodes.filter(({ number }) => !avoid.has(number))
+      // Last, not never: that it has failed may be told when it is back already.
+      const next = left.find(({ number }) => !dead.has(number)) ?? left[0]
       return next && fixed.find(next.number)
     },
     failed: ({ node: number }) => {

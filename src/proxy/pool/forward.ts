@@ -216,6 +216,7 @@ function deallocated(text: Buffer, state: SessionState, connection: ServerConnec
 }
 
 function renamedDeallocate(bytes: Buffer, state: SessionState, connection: ServerConnection): Buffer | undefined {
+  if (state.statements.size === 0) return undefined
   const text = deallocated(readQuery(bytes), state, connection)
   return text === undefined ? undefined : query(text, 'latin1')
 }
@@ -241,8 +242,6 @@ export const isRollback = ({ type, bytes }: ClientFrame): boolean =>
   type === frontend.query &&
   /^\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*\0$/i.test(bytes.toString('latin1', 5))
 
-/** The message may change which prepared statements there are. */
+/** The message may change which prepared statements there are; texts may as well. */
 export const changesStatements = (type: number, bytes: Buffer): boolean =>
-  type === frontend.close ||
-  (type === frontend.parse && bytes[5] !== 0) ||
-  /deallocate/i.test(bytes.toString('latin1', 5, 250))
+  type === frontend.close || (type === frontend.parse && bytes[5] !== 0)

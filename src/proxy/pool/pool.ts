@@ -50,6 +50,8 @@ export interface PoolOptions {
   readonly database: string
   /** Who may come in, as of now. */
   readonly rules: () => readonly HbaRule[]
+  /** Reads them again. @throws AllwriteError configuration: they are what they were */
+  readonly reload: () => Promise<void>
   /** Of all endpoints of this process. */
   readonly throttle: Throttle
   readonly tls?: TlsSource
@@ -283,7 +285,7 @@ class PoolListener implements Pool {
       throw new AllwriteError('unavailable', 'sorry, too many clients already', { sqlState: '53300' })
     const { keys, role } = await identify(channel, startup, accepted.remoteAddress ?? '', false, this.#admission)
     if (startup.database === adminName) {
-      this.#openConsole(channel, startup.minor, role)
+      this.#openConsole(channel, startup, role)
       return
     }
     this.#administration.checkAdmitted(startup.database)
@@ -293,15 +295,21 @@ class PoolListener implements Pool {
     this.#begin(channel, startup.minor, kind, parameters)
   }
 
-  #openConsole(channel: Channel, minor: number, role: RoleRecord | undefined): void {
+  #openConsole(channel: Channel, startup: StartupMessage, role: RoleRecord | undefined): void {
     if (role?.superuser !== true)
       throw new AllwriteError('unavailable', 'not allowed', {
         sqlState: '28000',
         hint: 'The admin console is for superusers.',
       })
-    const key = this.#cancels.open(minor, () => Promise.resolve(console.cancel()))
+    const key = this.#cancels.open(startup.minor, () => Promise.resolve(console.cancel()))
     channel.socket.write(greeting(consoleParameters, key))
-    const console = new Console(channel.socket, channel.reader.release(), this.#administration)
+    const console = new Console({
+      socket: channel.socket,
+      leftover: channel.reader.release(),
+      controls: this.#administration,
+      user: startup.user,
+      applicationName: startup.settings.findLast(([name]) => name === 'application_name')?.[1] ?? '',
+    })
     this.#consoles.add(console)
     void console.closed.then(() => {
       this.#consoles.delete(console)

@@ -72,6 +72,12 @@ export function namedStatement(state: SessionState, body: Buffer): Statement {
   return { serverName: namePrefix + hash.digest('hex').slice(0, 32), body: Buffer.from(body), description: undefined }
 }
 
+/** One look at a text tells that none of the following has to look. */
+export const isNotable = (text: string): boolean => /deallocate|set_config|(?:curr|last)val/i.test(text)
+
+/** A text that may drop a prepared statement. */
+export const mentionsDeallocate = (text: string): boolean => /deallocate/i.test(text)
+
 /** A text that may set a setting by its name in a string. */
 export const mentionsSetConfig = (text: string): boolean => /set_config/i.test(text)
 

@@ -29,7 +29,16 @@ import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback, typ
 import { Recording, type Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type Borrower, type ServerConnection } from './server-connection.ts'
 import { learnFrom } from './learn-from.ts'
-import { asksSequences, discardAll, freshState, keptBy, mentionsSetConfig, type SessionState } from './session-state.ts'
+import {
+  asksSequences,
+  discardAll,
+  freshState,
+  isNotable,
+  keptBy,
+  mentionsDeallocate,
+  mentionsSetConfig,
+  type SessionState,
+} from './session-state.ts'
 import { SessionEnd, type SessionContext } from './session-context.ts'
 
 /** Undefined: it is done already. */
@@ -342,15 +351,16 @@ export class PooledSession implements Borrower {
 
   /** What later questions depend on. */
   #note({ type, bytes }: ClientFrame): void {
-    if (type === frontend.parse || type === frontend.close || type === frontend.query) {
-      if (this.context.settings.replay && changesStatements(type, bytes))
-        this.statementsBefore ??= new Map(this.state.statements)
-    }
-    if (type === frontend.query || type === frontend.parse) {
-      const text = bytes.toString('latin1', 5)
-      if (mentionsSetConfig(text)) this.#texts.add(text)
-      if (asksSequences(text)) this.kind.asksSequences = true
-    } else if (type === frontend.call) this.state.lostTrack = true
+    if (type === frontend.call) this.state.lostTrack = true
+    if (this.context.settings.replay && changesStatements(type, bytes))
+      this.statementsBefore ??= new Map(this.state.statements)
+    if (type !== frontend.query && type !== frontend.parse) return
+    const text = bytes.toString('latin1', 5)
+    if (!isNotable(text)) return
+    if (this.context.settings.replay && mentionsDeallocate(text))
+      this.statementsBefore ??= new Map(this.state.statements)
+    if (mentionsSetConfig(text)) this.#texts.add(text)
+    if (asksSequences(text)) this.kind.asksSequences = true
   }
 
   /** Sends one of the client's messages to the connection. @throws ConnectionLost */
