@@ -21,6 +21,7 @@ import { ddlSql } from './sql/ddl.ts'
 import { loginSql } from './sql/login.ts'
 import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
+import { publicationsSql } from './sql/publications.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
 import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
@@ -34,7 +35,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 12
+export const schemaVersion = 13
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -55,6 +56,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     settleSql,
     ddlTextSql,
     materializedViewsSql,
+    publicationsSql,
     applySql,
     ddlSql,
     captureSql,

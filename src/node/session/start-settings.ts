@@ -6,6 +6,7 @@
  */
 import { AllwriteError } from '../../core/errors.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { physicalRefusal } from '../replication/commands.ts'
 import { consistencyName, invalidLevel } from './statement/consistency-level.ts'
 
 export interface StartSettings {
@@ -13,6 +14,8 @@ export interface StartSettings {
   readonly settings: readonly (readonly [name: string, value: string])[]
   /** What the client asked `default_transaction_read_only` to be; off if it did not. */
   readonly readOnlyWish: boolean
+  /** It wants a WAL sender of its database: the first of `settings` says so. */
+  readonly replication: boolean
 }
 
 const readOnlyName = 'default_transaction_read_only'
@@ -32,8 +35,8 @@ const fieldNames: ReadonlySet<string> = new Set(['user', 'database', 'options', 
  * @throws AllwriteError 0A000 what a cluster can't give, 42602 bad names, 42704 unknown names, 22023 bad values
  */
 export const startSettings = (startup: StartupMessage): StartSettings => {
-  refuseReplication(startup.replication)
-  const settings: (readonly [string, string])[] = []
+  const replication = wantsReplication(startup.replication)
+  const settings: (readonly [string, string])[] = replication ? [['replication', 'database']] : []
   let readOnlyWish = false
   // PostgreSQL applies the options first, then the packet's other parameters; the last one wins.
   for (const [name, value] of [...parseOptions(startup.options), ...startup.settings]) {
@@ -44,7 +47,7 @@ export const startSettings = (startup: StartupMessage): StartSettings => {
       settings.push([known, value])
     }
   }
-  return { settings, readOnlyWish }
+  return { settings, readOnlyWish, replication }
 }
 
 /** PostgreSQL's names of settings don't depend on case (ASCII). */
@@ -65,18 +68,21 @@ const refuseUnsafe = (name: string, value: string): void => {
   if (level !== undefined) throw new AllwriteError('protocol', level.message, { sqlState: '22023', hint: level.hint })
 }
 
-const refuseReplication = (value: string | undefined): void => {
-  if (value === undefined) return
-  if (value !== 'database') {
-    const wanted = booleanOf(value)
-    if (wanted === undefined)
-      throw new AllwriteError('protocol', `invalid value for parameter "replication": "${value}"`, {
-        sqlState: '22023',
-        hint: 'Valid values are: "false", 0, "true", 1, "database".',
-      })
-    if (!wanted) return
-  }
-  throw new AllwriteError('unsupported', 'replication connections are not supported through a cluster node')
+const wantsReplication = (value: string | undefined): boolean => {
+  if (value === undefined) return false
+  if (value === 'database') return true
+  const wanted = booleanOf(value)
+  if (wanted === undefined)
+    throw new AllwriteError('protocol', `invalid value for parameter "replication": "${value}"`, {
+      sqlState: '22023',
+      hint: 'Valid values are: "false", 0, "true", 1, "database".',
+    })
+  if (!wanted) return false
+  throw new AllwriteError(
+    'unsupported',
+    'physical replication is not supported through a cluster node',
+    physicalRefusal,
+  )
 }
 
 const parseBoolean = (name: string, value: string): boolean => {
