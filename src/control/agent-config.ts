@@ -23,6 +23,7 @@ export interface AgentConfig {
   readonly peers: readonly PeerConfig[]
   /** What a donor may be asked for when this node copies it, bytes a second. */
   readonly copyRate: number
+  readonly slotWal: number
   readonly listenHost: string
   readonly listenPort: number
   /** Folder of the user's own server; null: the npm package's. */
@@ -68,6 +69,7 @@ export function readAgentConfig(path: string): AgentConfig {
       return { node: nodeId(of.number('node')), runtimeDir: of.text('runtimeDir'), nodeDir: of.text('nodeDir') }
     }),
     copyRate: reader.number('copyRate'),
+    slotWal: reader.number('slotWal'),
     listenHost: reader.text('listenHost'),
     listenPort: reader.number('listenPort'),
     pgBin: reader.textOrNull('pgBin'),

@@ -284,6 +284,7 @@ function agentConfig(
       .filter((peer) => peer !== id)
       .map((peer) => ({ node: nodeId(peer), runtimeDir: `${runtimeDir}/n${peer}`, nodeDir: paths.node(peer) })),
     copyRate: options.copyRateBytes,
+    slotWal: options.slotWalBytes,
     listenHost,
     listenPort: nodePort(cluster.file.basePort, id),
     pgBin,

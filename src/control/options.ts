@@ -18,6 +18,8 @@ export interface UpOptions {
   readonly journalSegmentBytes: number | undefined
   /** Of a joining node's copy, bytes a second. */
   readonly copyRateBytes: number
+  /** WAL that a user's replication slot may keep at a node. */
+  readonly slotWalBytes: number
   readonly tlsCert: string | null
   readonly tlsKey: string | null
   readonly logLevel: string
@@ -35,6 +37,7 @@ export const defaults = {
   basePort: 15_432,
   fsync: true,
   copyRate: '32MB',
+  slotWal: '4GB',
   logLevel: 'info',
 } as const
 

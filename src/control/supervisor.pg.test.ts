@@ -37,6 +37,7 @@ beforeEach(async () => {
     journalCapBytes: undefined,
     journalSegmentBytes: undefined,
     copyRateBytes: 32e6,
+    slotWalBytes: 4_000_000_000,
     tlsCert: null,
     tlsKey: null,
     pool: {},

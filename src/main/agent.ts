@@ -163,6 +163,7 @@ const run = async (): Promise<void> => {
     // The supervisor writes the file anew when members come or go.
     peers: () => readAgentConfig(path).peers,
     copyRate: config.copyRate,
+    slotWalBytesMax: config.slotWal,
     log,
     onFatal: fail,
     onProgress: (text, joining = false) => say({ type: 'progress', text, joining }),

@@ -42,6 +42,8 @@ export interface HousekeepingOptions {
   readonly onWorkerAway: () => void
   /** Removes journaled statements that nobody will read again. */
   readonly sweep: () => Promise<void>
+  /** Drops replication slots that are beyond their bounds. */
+  readonly slots: () => Promise<void>
   /** The counters have risen: the node differs from the journal. */
   readonly onConflicts: (conflicts: number) => void
   readonly log: NodeLog
@@ -66,6 +68,7 @@ export const startHousekeeping = async (options: HousekeepingOptions): Promise<{
     const conflicts = await inspector.applyConflicts()
     if (conflicts > conflictsBefore) options.onConflicts(conflicts)
     await options.sweep()
+    await options.slots()
   }
 
   let busy = false

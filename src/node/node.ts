@@ -49,6 +49,7 @@ import { continueLineage } from './recovery/lineage.ts'
 import { createRecordsHere } from './recovery/records-here.ts'
 import { createPinChanges, type PinChanges } from './pin-changes.ts'
 import { createServerProbes } from './server-probes.ts'
+import { createSlotWatch, type SlotWatch } from './replication/slots.ts'
 import { appRoleSql, publisherPortMin, queryOf, startServer, type LocalServer, type ServerOptions } from './server.ts'
 import { loadParser } from './session/statement/index.ts'
 import { originPosition } from './recovery/progress.ts'
@@ -74,6 +75,8 @@ export interface NodeOptions {
   readonly peers: () => readonly Peer[]
   /** What a donor may be asked for, bytes a second. */
   readonly copyRate: number
+  /** WAL that a slot of the node's users may keep, bytes. */
+  readonly slotWalBytesMax: number
   readonly log: NodeLog
   readonly onFatal: (error: Error) => void
   /** @param joining the start takes as long as the data, or the journal, are large */
@@ -90,6 +93,7 @@ export interface RunningNode {
   readonly databases: Databases
   readonly inspector: Awaited<ReturnType<typeof createInspector>>
   readonly pinChanges: PinChanges
+  readonly slots: SlotWatch
   readonly status: () => NodeStatus
   /** Serves from now on: what must be there before the first session is. */
   open(): void
@@ -283,6 +287,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     onBusy,
   })
 
+  const slots = createSlotWatch({ query: adminQuery, walBytesMax: options.slotWalBytesMax, log })
   const housekeeping = await startHousekeeping({
     node,
     journal,
@@ -297,6 +302,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     async sweep() {
       for (const database of databases.all) await database.sweep()
     },
+    slots: () => slots.enforce(),
     onConflicts: (conflicts) => inconsistent('the apply worker met rows that differ', { conflicts }),
     log,
   })
@@ -370,6 +376,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
     databases,
     inspector,
     pinChanges,
+    slots,
     status: () => ({
       state: state === 'serving' && gate.paused ? 'catching_up' : state,
       position: tracker.applied,

@@ -13,6 +13,7 @@ import { AllwriteError } from '../core/errors.ts'
 import { copyDataDir, endLeftover, locateBinaries, startPostgres, type PostgresServer } from '../postgres/index.ts'
 import { databasesMax } from './catalog/sql/databases.ts'
 import type { Query } from './recovery/progress.ts'
+import { userSlotsMax } from './replication/slots.ts'
 
 /** The agent's superuser role, its schema, publication, slot and subscription all bear this name. */
 export const agentRole = 'allwrite'
@@ -62,8 +63,9 @@ const settingsOf = (options: ServerOptions): Record<string, string> => ({
   // The capture message's flush makes a transaction durable here; the journal makes it durable at all.
   synchronous_commit: 'off',
   max_connections: String(options.sessionsMax + spareConnections + connectionsPerDatabase * databasesMax),
-  max_wal_senders: String(databasesMax + 8),
-  max_replication_slots: String(databasesMax + 8),
+  max_wal_senders: String(databasesMax + 8 + userSlotsMax),
+  // Twice: by a function there may be more of them for a moment (replication/slots.ts).
+  max_replication_slots: String(databasesMax + 8 + 2 * userSlotsMax),
   // A subscription's and the SQL applier's for each.
   max_active_replication_origins: String(2 * databasesMax + 8),
   max_logical_replication_workers: String(databasesMax + 4),

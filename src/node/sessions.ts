@@ -24,6 +24,8 @@ import { createTickets } from './session/tickets.ts'
 import { createThrottle } from '../login/throttle.ts'
 import { openTlsSource, type TlsFiles } from '../login/tls.ts'
 import { proxyKeys } from '../login/vouching.ts'
+import { runReplication, type Replication, type ReplicationOptions } from './replication/relay.ts'
+import { userSlotsMax } from './replication/slots.ts'
 import type { Counts } from './submissions.ts'
 
 export interface SessionsOptions {
@@ -113,6 +115,22 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   })
 
   const sessions = new Map<Session, Socket>()
+  const replications = new Set<Replication>()
+  const replicate = (start: SessionStart, classify: ReplicationOptions['classify']): void => {
+    const { slots } = running
+    const replication = runReplication(start, {
+      classify,
+      pluginOf: (slot) => slots.pluginOf(slot),
+      admitSlot: () => slots.admit(),
+    })
+    replications.add(replication)
+    void replication.closed.then(() => replications.delete(replication))
+    start.stay?.onOver(() => replication.end())
+    if (draining) replication.end()
+  }
+  const endReplications = (): void => {
+    for (const replication of replications) replication.end()
+  }
   let draining = false
   /** The endpoints have had the time to hear of it. */
   let refusing = false
@@ -129,6 +147,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     const { database, sessions: services } = entered
     const restriction = start.reader ? readerRestriction : start.stay?.restriction
     const classify = database.classifier.classify.bind(database.classifier)
+    if (start.replication) return replicate(start, classify)
     const session = runSession(
       { ...start, consistencyUnknown: true },
       {
@@ -166,6 +185,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
   // As if they had left: what is submitted goes its way, everything else is rolled back when the server goes on.
   running.gate.onHung(() => {
     for (const client of sessions.values()) client.destroy()
+    endReplications()
   })
 
   const { mockSecret, vouchKey } = proxyKeys(options.agentSecret)
@@ -174,6 +194,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     host: options.host,
     port: options.port,
     sessionsMax: options.sessionsMax,
+    replicationsMax: userSlotsMax,
     gate: running.gate,
     drained: () => refusing,
     lookupRole,
@@ -218,12 +239,14 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       refusing = false
       if (!wanted) return
       for (const session of sessions.keys()) session.leave()
+      endReplications()
       refuseLater = setTimeout(() => (refusing = true), drainMsMin)
     },
     reload: () => hba.reload(),
     async drain(withinMs) {
       draining = true
       for (const session of sessions.keys()) session.leave()
+      endReplications()
       await new Promise((resolve) => setTimeout(resolve, Math.min(drainMsMin, withinMs)))
       if (sessions.size === 0) return
       await new Promise<void>((resolve) => {
@@ -235,7 +258,8 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
       clearTimeout(refuseLater)
       await listener.close()
       for (const session of sessions.keys()) session.end()
-      const all = Promise.all([...sessions.keys()].map((session) => session.closed))
+      endReplications()
+      const all = Promise.all([...sessions.keys(), ...replications].map(({ closed }) => closed))
       await Promise.race([all, new Promise((resolve) => setTimeout(resolve, closeMsMax).unref())])
     },
   }

@@ -199,7 +199,7 @@ test('what can not be replicated yet is refused by name (RULES 5)', { skip: need
     'create materialized view mv as select random() as r',
     'create database other tablespace elsewhere',
     'alter system set work_mem = 1000',
-    'create publication p for all tables',
+    `create subscription s connection '' publication p`,
     `prepare transaction 'x'`,
     'do $$ begin notify channel; end $$',
     `do $$ begin perform lo_create(0); end $$`,

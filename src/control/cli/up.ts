@@ -75,6 +75,14 @@ export function addUp(program: Command, programs: Programs, done: (exitCode: num
       ),
     )
     .addOption(
+      checkedOption(
+        '--slot-wal <size>',
+        `WAL that a user's replication slot may keep at a node (default: ${defaults.slotWal})`,
+        'ALLWRITE_SLOT_WAL',
+        parseSize,
+      ),
+    )
+    .addOption(
       new Option('--pg-bin <dir>', 'programs of your own PostgreSQL 17 or newer ("path": from PATH)').env(
         'ALLWRITE_PG_BIN',
       ),
@@ -123,6 +131,7 @@ function readOptions(fields: Readonly<Record<string, unknown>>): UpOptions {
     journalCapBytes: number('journalCap'),
     journalSegmentBytes: number('journalSegment'),
     copyRateBytes: number('copyRate') ?? parseRate(defaults.copyRate),
+    slotWalBytes: number('slotWal') ?? parseSize(defaults.slotWal),
     tlsCert: path('tlsCert'),
     tlsKey: path('tlsKey'),
     logLevel: text('logLevel') ?? defaults.logLevel,

@@ -315,7 +315,9 @@ describe('refused with 0A000 and a HINT', () => {
   const cases: Record<string, string[]> = {
     'the schema allwrite': ['DROP SCHEMA allwrite CASCADE'],
     'materialized view that differs': ['CREATE MATERIALIZED VIEW mv AS SELECT random() AS r'],
-    publication: ['CREATE PUBLICATION p'],
+    'a publication of the agent’s tables': ['CREATE PUBLICATION p FOR TABLE allwrite.sequence'],
+    'a publication of the agent’s schema': ['CREATE PUBLICATION p FOR TABLES IN SCHEMA allwrite'],
+    'a publication without the identity’s columns': ['CREATE PUBLICATION p FOR TABLE full_table (i)'],
     subscription: [`CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false)`],
     'a foreign server at a socket': [
       'CREATE FOREIGN DATA WRAPPER w',

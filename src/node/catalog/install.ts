@@ -23,6 +23,7 @@ import { materializedViewsSql } from './sql/materialized-views.ts'
 import { notifySql } from './sql/notify.ts'
 import { outcomeSql } from './sql/outcome.ts'
 import { proxyRoleSql } from './sql/proxy-role.ts'
+import { publicationsSql } from './sql/publications.ts'
 import { rowLocksSql } from './sql/row-locks.ts'
 import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
@@ -36,7 +37,7 @@ export interface SqlClient {
 }
 
 /** Raised whenever the SQL changes; a server that has it already is left alone. */
-export const schemaVersion = 13
+export const schemaVersion = 14
 
 export interface InstallOptions {
   /** What callers of `allwrite.journal_statement` must show; only its SHA-256 is stored. */
@@ -57,6 +58,7 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     settleSql,
     ddlTextSql,
     materializedViewsSql,
+    publicationsSql,
     applySql,
     ddlSql,
     captureSql,

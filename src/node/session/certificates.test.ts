@@ -47,6 +47,7 @@ const start = async (rules: string, caFile?: string) => {
     host: '127.0.0.1',
     port: 0,
     sessionsMax: 4,
+    replicationsMax: 1,
     gate: { serving: true },
     lookupRole: () =>
       Promise.resolve({

@@ -29,6 +29,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     host: '127.0.0.1',
     port: 0,
     sessionsMax: 4,
+    replicationsMax: 1,
     gate: { serving: true },
     lookupRole: (name) => Promise.resolve(name === 'ann' ? ann : undefined),
     socketPath: '/nonexistent/.s.PGSQL.1',
@@ -91,7 +92,7 @@ test('roles, databases and settings are refused after the password was right, in
   const asking = (...more: [string, string][]) => as('ann', ...more)
   await refuses(port, '3D000', /database "nope" does not exist/, 'secret', asking(['database', 'nope']))
   await refuses(port, '0A000', /template1/, 'secret', asking(['database', 'template1']))
-  await refuses(port, '0A000', /replication/, 'secret', asking(['replication', 'database']))
+  await refuses(port, '0A000', /physical replication/, 'secret', asking(['replication', 'true']))
   await refuses(
     port,
     '0A000',

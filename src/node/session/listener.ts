@@ -30,12 +30,14 @@ const socketsPerPlace = 2
 /** As PostgreSQL's listen backlog for its usual 100 connections. */
 const backlog = 200
 
-export interface ListenerOptions extends Omit<LoginContext, 'admit' | 'deadlineMs' | 'signal'> {
+export interface ListenerOptions extends Omit<LoginContext, 'admit' | 'admitReplication' | 'deadlineMs' | 'signal'> {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
   /** Sessions at once; the local server's max_connections must be above it. */
   readonly sessionsMax: number
+  /** Of these, how many may be for replication. */
+  readonly replicationsMax: number
   readonly loginDeadlineMs?: number
   readonly onSession: (session: SessionStart) => void
 }
@@ -51,22 +53,34 @@ export interface Listener extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** Places that sockets take until they close. */
+const createPlaces = (max: number) => {
+  let taken = 0
+  return {
+    get taken() {
+      return taken
+    },
+    take(socket: Socket): boolean {
+      if (taken >= max || socket.destroyed) return false
+      taken++
+      socket.once('close', () => taken--)
+      return true
+    },
+  }
+}
+
 /** Opens the port. @throws AllwriteError configuration when it can't be opened */
 export const listen = async (options: ListenerOptions): Promise<Listener> => {
-  let sessions = 0
-  const admit = (socket: Socket): boolean => {
-    if (sessions >= options.sessionsMax || socket.destroyed) return false
-    sessions++
-    socket.once('close', () => sessions--)
-    return true
-  }
+  const sessions = createPlaces(options.sessionsMax)
+  const replications = createPlaces(options.replicationsMax)
   const closing = new AbortController()
   // Every login under way listens; they are bounded by maxConnections below.
   setMaxListeners(0, closing.signal)
   const logins = new Set<Promise<void>>()
   const context: LoginContext = {
     ...options,
-    admit,
+    admit: (socket) => sessions.take(socket),
+    admitReplication: (socket) => replications.take(socket),
     deadlineMs: options.loginDeadlineMs ?? loginMsMax,
     signal: closing.signal,
   }
@@ -108,7 +122,7 @@ export const listen = async (options: ListenerOptions): Promise<Listener> => {
     host: address.address,
     port: address.port,
     get sessions() {
-      return sessions
+      return sessions.taken
     },
     get waiting() {
       return lobby.size

@@ -114,6 +114,7 @@ const start = (options: Partial<ListenerOptions> = {}) =>
     host: '127.0.0.1',
     port: 0,
     sessionsMax: 5,
+    replicationsMax: 1,
     gate: { serving: true },
     lookupRole,
     socketPath,

@@ -67,6 +67,8 @@ export interface LoginContext extends Admission {
   readonly issueTicket: IssueTicket
   /** Takes one of the node's session slots, behind the password, for as long as `socket` lives; false when there is none left. */
   readonly admit: (socket: Socket) => boolean
+  /** Takes one of the places of replication connections for as long as `socket` lives; false when there is none left. */
+  readonly admitReplication: (socket: Socket) => boolean
   /** Binds a session to the epoch of the pinned writer. @throws AllwriteError 57P03: this node is not the writer then */
   readonly enterPinned: (binding: Binding & { readonly kind: 'pinned' }) => Promise<Stay>
   /** Takes a connection that speaks HTTP; nothing of it was read. */
@@ -99,6 +101,8 @@ export interface SessionStart {
   readonly pooled: string | undefined
   /** It came by a reader endpoint. */
   readonly reader: boolean
+  /** Its backend is a WAL sender. */
+  readonly replication: boolean
   /** It came by a pinned endpoint. */
   readonly stay: Stay | undefined
   /** 0, 1 or 2: protocol 3.x on the client's side; the backend's side is always 3.0. */
@@ -187,8 +191,10 @@ const startSession = async (
     await checkDatabase(startup.database, context)
     const { binding } = channel
     const reader = binding?.kind === 'reader'
-    const { settings, readOnlyWish: asked, pooled } = startSettings(startup)
+    const { settings, readOnlyWish: asked, pooled, replication } = startSettings(startup)
     const readOnlyWish = reader || asked
+    if (replication && !context.admitReplication(accepted))
+      throw new AllwriteError('unavailable', 'too many replication connections already', { sqlState: '53300' })
     const stay = binding?.kind === 'pinned' ? await context.enterPinned(binding) : undefined
     if (stay) accepted.once('close', () => stay.leave())
     if (accepted.destroyed) stay?.leave()
@@ -228,6 +234,7 @@ const startSession = async (
       readOnlyWish,
       pooled,
       reader,
+      replication,
       stay,
       protocolMinor: minor,
       clientAddress,

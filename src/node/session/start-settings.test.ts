@@ -53,6 +53,7 @@ test('the wish to be read-only is remembered, never passed on; the last one coun
     ],
     readOnlyWish: true,
     pooled: undefined,
+    replication: false,
   })
   assert.equal(ask({}).readOnlyWish, false)
   refuses({ settings: [['default_transaction_read_only', 'perhaps']] }, '22023')
@@ -79,10 +80,13 @@ test('a setting cannot become a field of the start-up packet, nor an odd name pa
   assert.deepEqual(ask({ settings: [['my.setting', 'x']] }).settings, [['my.setting', 'x']])
 })
 
-test('replication connections are refused, an explicit false is not one', () => {
-  for (const value of ['database', 'true', '1', 'on']) refuses({ replication: value }, '0A000')
+test('replication of a database is asked of the server, physical replication is refused, an explicit false is neither', () => {
+  for (const value of ['true', '1', 'on']) refuses({ replication: value }, '0A000')
   refuses({ replication: 'maybe' }, '22023')
-  assert.equal(ask({ replication: 'false' }).settings.length, 0)
+  const wanted = ask({ replication: 'database' })
+  assert.deepEqual([wanted.replication, wanted.settings], [true, [['replication', 'database']]])
+  const no = ask({ replication: 'false' })
+  assert.deepEqual([no.replication, no.settings.length], [false, 0])
 })
 
 test('booleans are read as PostgreSQL reads them', () => {

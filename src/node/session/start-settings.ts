@@ -7,6 +7,7 @@
 import { AllwriteError } from '../../core/errors.ts'
 import { vouchName } from '../../login/vouching.ts'
 import type { StartupMessage } from '../../wire/pgwire/startup.ts'
+import { physicalRefusal } from '../replication/commands.ts'
 import { consistencyName, invalidLevel } from './statement/consistency-level.ts'
 
 export interface StartSettings {
@@ -19,6 +20,8 @@ export interface StartSettings {
    * not empty (ADR 28, 29).
    */
   readonly pooled: string | undefined
+  /** It wants a WAL sender of its database: the first of `settings` says so. */
+  readonly replication: boolean
 }
 
 /** How a pool says that it is one. No setting of the server: a session's code can neither read nor change it. */
@@ -41,8 +44,8 @@ const fieldNames: ReadonlySet<string> = new Set(['user', 'database', 'options', 
  * @throws AllwriteError 0A000 what a cluster can't give, 42602 bad names, 42704 unknown names, 22023 bad values
  */
 export const startSettings = (startup: StartupMessage): StartSettings => {
-  refuseReplication(startup.replication)
-  const settings: (readonly [string, string])[] = []
+  const replication = wantsReplication(startup.replication)
+  const settings: (readonly [string, string])[] = replication ? [['replication', 'database']] : []
   let readOnlyWish = false
   let pooled: string | undefined
   // PostgreSQL applies the options first, then the packet's other parameters; the last one wins.
@@ -56,7 +59,7 @@ export const startSettings = (startup: StartupMessage): StartSettings => {
       settings.push([known, value])
     }
   }
-  return { settings, readOnlyWish, pooled }
+  return { settings, readOnlyWish, pooled, replication }
 }
 
 const checkedConnection = (value: string): string => {
@@ -85,18 +88,21 @@ const refuseUnsafe = (name: string, value: string): void => {
   if (level !== undefined) throw new AllwriteError('protocol', level.message, { sqlState: '22023', hint: level.hint })
 }
 
-const refuseReplication = (value: string | undefined): void => {
-  if (value === undefined) return
-  if (value !== 'database') {
-    const wanted = booleanOf(value)
-    if (wanted === undefined)
-      throw new AllwriteError('protocol', `invalid value for parameter "replication": "${value}"`, {
-        sqlState: '22023',
-        hint: 'Valid values are: "false", 0, "true", 1, "database".',
-      })
-    if (!wanted) return
-  }
-  throw new AllwriteError('unsupported', 'replication connections are not supported through a cluster node')
+const wantsReplication = (value: string | undefined): boolean => {
+  if (value === undefined) return false
+  if (value === 'database') return true
+  const wanted = booleanOf(value)
+  if (wanted === undefined)
+    throw new AllwriteError('protocol', `invalid value for parameter "replication": "${value}"`, {
+      sqlState: '22023',
+      hint: 'Valid values are: "false", 0, "true", 1, "database".',
+    })
+  if (!wanted) return false
+  throw new AllwriteError(
+    'unsupported',
+    'physical replication is not supported through a cluster node',
+    physicalRefusal,
+  )
 }
 
 const parseBoolean = (name: string, value: string): boolean => {

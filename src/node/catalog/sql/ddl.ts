@@ -12,7 +12,7 @@
 const allowedObjects =
   'TABLE|INDEX|VIEW|MATERIALIZED VIEW|TYPE|DOMAIN|FUNCTION|PROCEDURE|AGGREGATE|TRIGGER|SCHEMA|EXTENSION|SEQUENCE|RULE|POLICY|OPERATOR|' +
   'FOREIGN DATA WRAPPER|SERVER|USER MAPPING|FOREIGN TABLE|LANGUAGE|' +
-  'OPERATOR CLASS|OPERATOR FAMILY|COLLATION|STATISTICS|CONVERSION|TEXT SEARCH CONFIGURATION|TEXT SEARCH DICTIONARY|' +
+  'OPERATOR CLASS|OPERATOR FAMILY|PUBLICATION|COLLATION|STATISTICS|CONVERSION|TEXT SEARCH CONFIGURATION|TEXT SEARCH DICTIONARY|' +
   'TEXT SEARCH PARSER|TEXT SEARCH TEMPLATE|ACCESS METHOD|TRANSFORM'
 const otherAllowedTags =
   'CREATE CAST|DROP CAST|DROP ROUTINE|ALTER ROUTINE|COMMENT|GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|DROP OWNED|' +
@@ -40,8 +40,9 @@ DECLARE
 BEGIN
   written := pg_logical_emit_message(false, 'allwrite_flush', '', true);
   FOR round IN 1 .. 2147483647 LOOP
-    SELECT w.sent_lsn, w.pid INTO sent, walsender FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid
-     WHERE s.slot_name ~ '^allwrite(_\d+)?$' AND s.datoid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    SELECT w.sent_lsn, w.pid INTO sent, walsender FROM pg_get_replication_slots() s JOIN pg_stat_get_wal_senders() w ON w.pid = s.active_pid,
+           LATERAL pg_stat_get_activity(w.pid) a
+     WHERE a.usesysid = 'allwrite'::regrole AND s.slot_name ~ '^allwrite(_\d+)?$' AND s.datoid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
     -- Nobody decodes: the agent is gone, and this backend soon with it.
     EXIT WHEN sent IS NULL OR sent >= written;
     IF round % 32 = 0 AND pg_backend_pid() = ANY (pg_blocking_pids(walsender)) THEN
@@ -78,7 +79,7 @@ BEGIN
   GET DIAGNOSTICS context = PG_CONTEXT;
   IF tg_tag NOT IN (${tagList}) THEN
     RAISE EXCEPTION '% is not supported in a cluster yet', tg_tag USING ERRCODE = '0A000',
-      HINT = 'Supported: tables, indexes, views, types, functions, triggers, schemas, extensions, sequences, rules, policies and privileges.';
+      HINT = 'Supported: tables, indexes, views, types, functions, triggers, schemas, extensions, sequences, rules, policies, publications and privileges.';
   END IF;
   IF tg_tag IN ('CREATE INDEX', 'DROP INDEX') AND current_query() ~* '\mindex\s+concurrently\M' THEN
     RAISE EXCEPTION 'CONCURRENTLY is supported at top level only in a cluster' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
@@ -128,7 +129,8 @@ BEGIN
       created := created || command.objid;
     END IF;
   END LOOP;
-  IF NOT permanent AND tag <> 'DROP OWNED' THEN
+  -- DROP TABLE of a publication is told by no command.
+  IF NOT permanent AND tag NOT IN ('DROP OWNED', 'ALTER PUBLICATION') THEN
     IF EXISTS (SELECT FROM allwrite.range WHERE opened) THEN PERFORM allwrite.settle_sequences(true, ''); END IF;
     PERFORM set_config('allwrite.temporary', pg_current_xact_id_if_assigned()::text, true);
     RETURN;
@@ -239,6 +241,7 @@ BEGIN
   IF tag = 'ALTER TABLE' THEN PERFORM allwrite.journal_missing(); END IF;
   IF current_setting('allwrite.rewritten', true) <> '' THEN PERFORM allwrite.journal_digests(); END IF;
   PERFORM allwrite.settle_tables();
+  PERFORM allwrite.check_publications(tag);
   PERFORM allwrite.settle_sequences(true, statement);
 END $$;
 REVOKE ALL ON FUNCTION allwrite.on_ddl(text, text, jsonb) FROM PUBLIC;
@@ -300,6 +303,9 @@ BEGIN
          LATERAL (SELECT o.is_temporary OR coalesce(o.schema_name = 'pg_temp', false)
                          OR o.schema_name IS NULL AND o.object_identity ~ ' on pg_temp\.("([^"]|"")*"|[^" ]+)$' AS t) x;
   IF permanent = 0 THEN RETURN; END IF;
+  IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() o WHERE o.object_type = 'publication' AND o.object_identity = 'allwrite') THEN
+    RAISE EXCEPTION 'publication "allwrite" belongs to the cluster' USING ERRCODE = '0A000', HINT = 'Leave it as it is.';
+  END IF;
   IF temporary > 0 THEN
     RAISE EXCEPTION '% of temporary and permanent objects in one command is not supported in a cluster', tag
       USING ERRCODE = '0A000', HINT = 'Drop them by two commands.';

@@ -46,7 +46,7 @@ const holdOption = 0x20
 
 /** Built-in or contrib functions whose effect outlives a rollback, so running the statement again would show. */
 const outsideTransaction =
-  /^(dblink.*|lo_export|lo_import|pg_logical_emit_message|pg_(try_)?advisory_(un)?lock(_shared|_all)?|pg_file_.*|pg_rotate_logfile|setval|setseed)$/
+  /^(dblink.*|lo_export|lo_import|pg_logical_emit_message|pg_(try_)?advisory_(un)?lock(_shared|_all)?|pg_file_.*|pg_rotate_logfile|setval|setseed|pg_.*_replication_slot|pg_logical_slot_.*|pg_replication_slot_advance)$/
 
 /** Classifies one statement. Its text is the piece's source unless a rewrite is needed. */
 export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedStatement {

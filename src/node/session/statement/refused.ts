@@ -33,6 +33,11 @@ export function refuse(
 
 const clusterWide = { detail: 'It would change this node only.' }
 
+const subscription = {
+  detail: 'Its worker would write rows at this node that no other node has agreed to.',
+  hint: 'Let a program read the publisher’s slot and write here as a client.',
+}
+
 /** Node types that are refused whatever they say. */
 const refusedNodes: Readonly<Record<string, readonly [feature: string, explanation?: Explanation]>> = {
   AlterDatabaseRefreshCollStmt: ['ALTER DATABASE … REFRESH COLLATION VERSION', clusterWide],
@@ -41,11 +46,9 @@ const refusedNodes: Readonly<Record<string, readonly [feature: string, explanati
   AlterTableSpaceOptionsStmt: ['ALTER TABLESPACE', clusterWide],
   AlterTableMoveAllStmt: ['ALTER … ALL IN TABLESPACE', clusterWide],
   AlterSystemStmt: ['ALTER SYSTEM', { detail: 'The server’s settings belong to the agent.' }],
-  CreatePublicationStmt: ['CREATE PUBLICATION'],
-  AlterPublicationStmt: ['ALTER PUBLICATION'],
-  CreateSubscriptionStmt: ['CREATE SUBSCRIPTION'],
-  AlterSubscriptionStmt: ['ALTER SUBSCRIPTION'],
-  DropSubscriptionStmt: ['DROP SUBSCRIPTION'],
+  CreateSubscriptionStmt: ['CREATE SUBSCRIPTION', subscription],
+  AlterSubscriptionStmt: ['ALTER SUBSCRIPTION', subscription],
+  DropSubscriptionStmt: ['DROP SUBSCRIPTION', subscription],
   CreateEventTrigStmt: ['CREATE EVENT TRIGGER'],
   AlterEventTrigStmt: ['ALTER EVENT TRIGGER'],
   ImportForeignSchemaStmt: [
@@ -60,7 +63,6 @@ const refusedNodes: Readonly<Record<string, readonly [feature: string, explanati
 /** Object types whose DROP, RENAME, OWNER TO and ALTER are refused, with their SQL name. */
 const refusedObjects: Readonly<Record<string, string>> = {
   OBJECT_TABLESPACE: 'TABLESPACE',
-  OBJECT_PUBLICATION: 'PUBLICATION',
   OBJECT_SUBSCRIPTION: 'SUBSCRIPTION',
   OBJECT_EVENT_TRIGGER: 'EVENT TRIGGER',
   OBJECT_LARGEOBJECT: 'LARGE OBJECT',
