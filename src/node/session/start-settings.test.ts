@@ -97,7 +97,12 @@ test('booleans are read as PostgreSQL reads them', () => {
 
 test('a pool says that it is one, under a name that the server never hears; the name is its secret, of one form', () => {
   const pooled = ask({ settings: [['allwrite.connection', '0123456789abcdef0123456789abcdef']] })
-  assert.deepEqual(pooled, { settings: [], readOnlyWish: false, pooled: '0123456789abcdef0123456789abcdef' })
+  assert.deepEqual(pooled, {
+    settings: [],
+    readOnlyWish: false,
+    pooled: '0123456789abcdef0123456789abcdef',
+    replication: false,
+  })
   assert.equal(ask({ settings: [['allwrite.connection', '']] }).pooled, '')
   refuses({ settings: [['allwrite.connection', "x'"]] }, '22023')
 })
