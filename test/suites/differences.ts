@@ -11,14 +11,11 @@ const literals =
 const processId =
   'The process id that a client is given at login is the agent’s: it says which node and session a CancelRequest is for. The server’s ' +
   'own, which pg_terminate_backend() takes, is what SELECT pg_backend_pid() answers.'
-const bounds =
-  'The bounds of a sequence in the catalog are those of the range that the node has leased (ADR 10): the server enforces them.'
 
 export const differences: readonly Known[] = [
   { suite: 'pgx', test: 'TestLargeObjects*', reason: largeObjects },
   { suite: 'pgx', test: 'TestConnSimpleProtocolRefusesNonStandardConformingStrings', reason: literals },
   { suite: 'pgx', test: 'TestFatalRxError', reason: processId },
   { suite: 'pgx', test: 'TestFatalTxError', reason: processId },
-  { suite: 'sqlalchemy', test: 'test_suite.py::IdentityReflectionTest*', reason: bounds },
   { suite: 'jdbc', test: 'large objects', reason: largeObjects },
 ]
