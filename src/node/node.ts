@@ -53,6 +53,7 @@ import { createSlotWatch, type SlotWatch } from './replication/slots.ts'
 import { appRoleSql, publisherPortMin, queryOf, startServer, type LocalServer, type ServerOptions } from './server.ts'
 import { loadParser } from './session/statement/index.ts'
 import { originPosition } from './recovery/progress.ts'
+import { guardTemplates } from './templates.ts'
 import { callLater, createTurnTaking } from './turns.ts'
 
 /** An inconsistent node shows that it is one for this long before it ends, to be made anew, ms. */
@@ -169,6 +170,7 @@ export const bringUp = async (options: NodeOptions, begun: { server?: LocalServe
   const adminQuery = queryOf(admin)
   await admin.query('SET default_transaction_read_only = off; SET session_replication_role = replica')
   await admin.query(appRoleSql(options.appRole.name, options.appRole.verifier))
+  await guardTemplates(server, adminQuery)
 
   // What this server holds. From here on its xids and origins are ours alone: no backend of a predecessor lives.
   const start = await originPosition(adminQuery)

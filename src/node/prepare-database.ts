@@ -19,6 +19,7 @@ export const prepareDatabase = async (admin: pg.Client, options: DatabaseOptions
   await installSchema(admin, { agentSecret: options.agentSecret })
   await admin.query('INSERT INTO allwrite.heartbeat VALUES ($1, 0) ON CONFLICT DO NOTHING', [options.node])
   await prepareSubscription(admin, options.subscription)
+  await admin.query('DELETE FROM allwrite.session_client')
   // What is applied before the own fence may have been applied before: no shares of sequences are taken from it.
   await admin.query('SELECT allwrite.forget_node()')
   await admin.query('SELECT allwrite.settle()')

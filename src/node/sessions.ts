@@ -8,8 +8,10 @@ import type { NodeId } from '../core/ids.ts'
 import { xid as toXid } from '../core/ids.ts'
 import { AllwriteError, assert } from '../core/errors.ts'
 import { exhaustedSequence } from './catalog/sequences.ts'
+import { createClientList } from './client-list.ts'
 import { createPinned, type Pinned } from './pinned.ts'
 import { createInternalTransactions } from './internal-transaction.ts'
+import type { Query } from './recovery/progress.ts'
 import type { RunningNode } from './node.ts'
 import type { NodeLog } from './told.ts'
 import { agentRole, queryOf } from './server.ts'
@@ -116,6 +118,13 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
 
   const sessions = new Map<Session, Socket>()
   const replications = new Set<Replication>()
+  const clients = createClientList(log)
+  /** Shows where a session's client is, until it has gone. */
+  const list = (start: SessionStart, query: Query): void => {
+    const { client, backendPid: pid } = start
+    if (client.remoteAddress === undefined) return
+    client.once('close', clients.opened(pid, client.remoteAddress, client.remotePort ?? 0, query))
+  }
   const replicate = (start: SessionStart, classify: ReplicationOptions['classify']): void => {
     const { slots } = running
     const replication = runReplication(start, {
@@ -147,6 +156,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     const { database, sessions: services } = entered
     const restriction = start.reader ? readerRestriction : start.stay?.restriction
     const classify = database.classifier.classify.bind(database.classifier)
+    list(start, database.query)
     if (start.replication) return replicate(start, classify)
     const session = runSession(
       { ...start, consistencyUnknown: true },
@@ -256,6 +266,7 @@ export const openSessions = async (options: SessionsOptions): Promise<Sessions> 
     },
     async close() {
       clearTimeout(refuseLater)
+      clients.close()
       await listener.close()
       for (const session of sessions.keys()) session.end()
       endReplications()

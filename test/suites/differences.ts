@@ -11,8 +11,6 @@ const literals =
 const processId =
   'The process id that a client is given at login is the agent’s: it says which node and session a CancelRequest is for. The server’s ' +
   'own, which pg_terminate_backend() takes, is what SELECT pg_backend_pid() answers.'
-const bounds =
-  'The bounds of a sequence in the catalog are those of the range that the node has leased (ADR 10): the server enforces them.'
 const rowTypes =
   'A transaction can’t make a row type and write rows that hold its values (0A000): the walsender, which opens the type to print a value, ' +
   'would wait for the transaction, and the transaction for the walsender. Dumps with composite types are loaded without -1.'
@@ -25,7 +23,6 @@ export const differences: readonly Known[] = [
   { suite: 'pgx', test: 'TestConnSimpleProtocolRefusesNonStandardConformingStrings', reason: literals },
   { suite: 'pgx', test: 'TestFatalRxError', reason: processId },
   { suite: 'pgx', test: 'TestFatalTxError', reason: processId },
-  { suite: 'sqlalchemy', test: 'test_suite.py::IdentityReflectionTest*', reason: bounds },
   { suite: 'dumps', test: 'psql loads it in one transaction*', reason: rowTypes },
   { suite: 'dumps', test: 'pg_restore in one transaction*', reason: rowTypes },
   { suite: 'programs', test: 'exporter: pg_replication_slots_*', reason: replication },

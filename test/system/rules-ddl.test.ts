@@ -1,5 +1,6 @@
 /** RULES 7: a schema change is the same at every node. */
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import type pg from 'pg'
 import { needsCluster } from '#testing/cluster.ts'
@@ -343,5 +344,139 @@ test(
     })
     await equalEverywhere()
     assert.deepEqual(bench.cluster().changes.slice(before), [], 'no node has left service')
+  },
+)
+
+/** What the log of {@link eventTriggers} has, oldest first. */
+const logged = `(select string_agg(concat_ws(' ', at, tag, object), ', ' order by id) from ddl_log)`
+
+const eventTriggers = [
+  'create table ddl_log (id bigint generated always as identity primary key, at text, tag text, object text)',
+  `create function log_ddl() returns event_trigger language plpgsql as $$ declare o record; begin
+     if tg_event = 'ddl_command_end' then
+       for o in select * from pg_event_trigger_ddl_commands() loop insert into ddl_log (at, tag, object) values ('end', tg_tag, o.object_identity); end loop;
+     elsif tg_event = 'sql_drop' then
+       for o in select * from pg_event_trigger_dropped_objects() d where d.original loop insert into ddl_log (at, tag, object) values ('drop', tg_tag, o.object_identity); end loop;
+     else insert into ddl_log (at, tag) values (split_part(tg_event, '_', -1), tg_tag); end if; end $$`,
+  // Their names are before the cluster's old ones, and behind them.
+  'create event trigger a_start on ddl_command_start execute function log_ddl()',
+  'create event trigger a_end on ddl_command_end execute function log_ddl()',
+  'create event trigger a_drop on sql_drop execute function log_ddl()',
+  'create event trigger z_rewrite on table_rewrite execute function log_ddl()',
+]
+
+test('an event trigger of the user fires at the client’s node only, and what it writes travels', { skip }, async () => {
+  await bench.setUp(...eventTriggers)
+  const steps: readonly [number, string][] = [
+    [1, 'create table observed (id int primary key, v int)'],
+    [2, 'insert into observed values (1, 1)'],
+    [2, 'alter table observed alter v type bigint'],
+    [3, 'begin; savepoint s; create table gone (id int); rollback to s; alter table observed drop column v; commit'],
+    [4, 'alter event trigger a_start disable; alter event trigger a_start rename to b_start'],
+    [4, 'drop table observed'],
+    [1, 'drop event trigger b_start, a_end, a_drop, z_rewrite'],
+    [2, 'create table unobserved (id int)'],
+  ]
+  for (const [number, text] of steps) {
+    const client = await bench.on(number)
+    await client.query(text).catch((error: unknown) => {
+      throw new Error(`${text}: ${fieldsOf(error).message}`, { cause: error })
+    })
+    await equalEverywhere()
+  }
+  assert.equal(
+    await bench.everywhere(logged),
+    [
+      'start CREATE TABLE, end CREATE TABLE public.observed, end CREATE TABLE public.observed_pkey',
+      'start ALTER TABLE, rewrite ALTER TABLE, end ALTER TABLE public.observed',
+      'start ALTER TABLE, drop ALTER TABLE public.observed.v, end ALTER TABLE public.observed',
+      'drop DROP TABLE public.observed',
+    ].join(', '),
+  )
+})
+
+test('schema changes of an event trigger’s own come behind the command’s, once, at every node', { skip }, async () => {
+  await bench.setUp(
+    `create function with_index() returns event_trigger language plpgsql as $$ declare o record; begin
+       for o in select * from pg_event_trigger_ddl_commands() c where c.object_type = 'table' loop
+         execute format('create index on %s (id)', o.object_identity);
+         execute format('alter table %s add column made_by text default %L', o.object_identity, 'the trigger');
+       end loop; end $$`,
+    `create function drop_companion() returns event_trigger language plpgsql as $$ begin drop table if exists companion; end $$`,
+    `create event trigger a_index on ddl_command_end when tag in ('CREATE TABLE') execute function with_index()`,
+    `create event trigger a_companion on sql_drop when tag in ('DROP TABLE', 'ALTER TABLE') execute function drop_companion()`,
+  )
+  for (const number of [2, 3]) {
+    const client = await bench.on(number)
+    await client.query(`create table made_${number} (id int primary key, v int)`)
+    await client.query(`insert into made_${number} values (1, 1)`)
+    await equalEverywhere()
+  }
+  assert.equal(
+    await bench.everywhere(`select string_agg(made_by, ',') from (table made_2 union all table made_3) m`),
+    'the trigger,the trigger',
+  )
+  const client = await bench.on(4)
+  await client.query('create table companion (id int)')
+  // Its record comes at the command's end, and the trigger's would be before it.
+  assert.equal(await outcomeOf(client.query('alter table made_2 drop column v')), '0A000')
+  await client.query('drop table made_3')
+  await equalEverywhere()
+  assert.equal(await bench.everywhere(`select coalesce(to_regclass('companion')::text, 'none')`), 'none')
+  await client.query('drop event trigger a_index, a_companion')
+})
+
+test('an event trigger that forbids everything is in no other node’s way, nor in the agent’s', { skip }, async () => {
+  await bench.setUp(
+    'create table calm (id int primary key)',
+    `create function deny() returns event_trigger language plpgsql as $$ begin raise 'no % here', tg_tag using errcode = 'P0123'; end $$`,
+    'create event trigger deny_start on ddl_command_start execute function deny()',
+    'create event trigger deny_end on ddl_command_end execute function deny()',
+    'create event trigger deny_drop on sql_drop execute function deny()',
+  )
+  const client = await bench.on(1)
+  assert.equal(await outcomeOf(client.query('create table forbidden (id int)')), 'P0123')
+  assert.equal(await outcomeOf(client.query('drop table calm')), 'P0123')
+  const { dataDir } = bench.cluster().nodes[3] ?? { dataDir: '' }
+  await bench.cluster().command(['kill', 'n4'])
+  rmSync(dataDir, { recursive: true, force: true })
+  await client.query('insert into calm values (1)')
+  await client.query('create index concurrently calm_again on calm (id)')
+  await bench.cluster().command(['start', 'n4'])
+  await bench.serving()
+  await (await bench.on(4)).query('insert into calm values (2)')
+  await equalEverywhere()
+  await (await bench.on(3)).query('drop event trigger deny_start, deny_end, deny_drop')
+  await client.query('drop table calm')
+  await equalEverywhere()
+})
+
+test(
+  'an event trigger is refused that could lock the agent out, or that a function makes or drops',
+  { skip },
+  async () => {
+    await bench.setUp(
+      'create function noop() returns event_trigger language plpgsql as $$ begin end $$',
+      'create event trigger kept on ddl_command_end execute function noop()',
+    )
+    const client = await bench.on(2)
+    for (const text of [
+      'create event trigger l on login execute function noop()',
+      `do $$ begin create event trigger l on login execute function noop(); end $$`,
+      `do $$ begin create event trigger e on ddl_command_end execute function noop(); end $$`,
+      `do $$ begin alter event trigger kept enable always; end $$`,
+      `do $$ begin drop event trigger kept; end $$`,
+      `do $$ begin execute 'drop event trigger "!allwrite_ddl_end"'; end $$`,
+      'alter event trigger kept enable replica',
+      'alter event trigger kept rename to "~~"',
+    ])
+      assert.equal(await outcomeOf(client.query(text)), '0A000', text)
+    await equalEverywhere()
+    assert.equal(
+      await bench.everywhere(`select string_agg(evtname, ',') from pg_event_trigger where evtname !~ 'allwrite'`),
+      'kept',
+    )
+    await client.query('drop function noop cascade')
+    await equalEverywhere()
   },
 )

@@ -111,7 +111,7 @@ const invisible: readonly (readonly [statements: readonly string[], query: strin
   [[`select lo_import('/etc/hostname')`], 'select count(*) from pg_largeobject_metadata'],
   [[`security label on table seen is 'x'`], 'select count(*) from pg_seclabel'],
   [
-    [`alter event trigger allwrite_ddl_start disable`],
+    [`alter event trigger "~allwrite_ddl_start" disable`],
     'select string_agg(evtname || evtenabled::text, $$ $$ order by evtname) from pg_event_trigger',
   ],
   [

@@ -90,6 +90,33 @@ test('dblink and postgres_fdw reach the node’s own socket, and are turned away
   await assertSameCatalogs(bench.cluster())
 })
 
+test('nor at a database that is being made', { skip }, async () => {
+  const mallory = await clientAs('mallory')
+  const folder = await socketFolder()
+  for (const [name, template] of [
+    ['newborn', 'template1'],
+    ['pristine', 'template0'],
+  ]) {
+    // Again and again, from before it is there until well behind its first moments.
+    const knocking = mallory.query(`do $$ declare refused int := 0; why text; begin
+      while refused < 50 loop
+        begin
+          perform dblink_connect('door', $conn$host=${folder} user=mallory password='${password}' dbname=${name}$conn$);
+          raise exception 'somebody was let in' using errcode = 'P0999';
+        exception when sqlstate 'P0999' then raise; when others then
+          get stacked diagnostics why = pg_exception_detail;
+          if why ~ 'opened by its agent only' then refused := refused + 1;
+          elsif why !~ 'does not exist' then raise; end if;
+        end;
+      end loop; end $$`)
+    const outcome = outcomeOf(knocking)
+    await (await bench.on(2)).query(`create database ${name} template ${template}`)
+    assert.equal(await outcome, 'ok')
+  }
+  await mallory.end()
+  for (const name of ['newborn', 'pristine']) await (await bench.on(3)).query(`drop database ${name}`)
+})
+
 test('pg_hba.conf of the cluster is read by every node, checked first, and applied at once', { skip }, async () => {
   const file = join(bench.cluster().dir, 'pg_hba.conf')
   const logsIn = (user: string, more: pg.ClientConfig = {}): Promise<string> =>
@@ -165,8 +192,8 @@ const attacks: readonly string[] = [
   `select pg_replication_origin_session_setup('allwrite')`,
   `select pg_replication_origin_advance(roname, '0/1') from pg_replication_origin`,
   'drop event trigger allwrite_login',
-  'alter event trigger allwrite_ddl_end disable',
-  'do $$ begin alter event trigger allwrite_ddl_end disable; end $$',
+  'alter event trigger "!allwrite_ddl_end" disable',
+  'do $$ begin alter event trigger "!allwrite_ddl_end" disable; end $$',
   'create event trigger mine on ddl_command_end execute function allwrite.ddl_end()',
   'drop schema allwrite cascade',
   'create table allwrite.mine (id int)',
@@ -238,7 +265,7 @@ test('what would break the cluster by mistake is refused to a superuser, too', {
       'drop subscription allwrite',
       'alter subscription allwrite disable',
       'drop publication allwrite',
-      'alter event trigger allwrite_ddl_end disable',
+      'alter event trigger "!allwrite_ddl_end" disable',
       'drop event trigger allwrite_login',
       `select pg_drop_replication_slot('allwrite')`,
       `alter role allwrite password 'mine'`,

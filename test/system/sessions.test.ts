@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { connect } from 'node:net'
-import { Pool } from 'pg'
+import type { Socket } from 'node:net'
+import pg, { Pool } from 'pg'
 import type { Client, Connection } from 'pg'
 import { needsCluster, startCluster } from '#testing/cluster.ts'
 import type { Cluster } from '#testing/cluster.ts'
@@ -210,6 +211,51 @@ test('what can not be replicated yet is refused by name (RULES 5)', { skip: need
   }
   await assertAllEqual(cluster)
 })
+
+test(
+  'allwrite.sessions shows where a session’s client is, to those who may see it',
+  { skip: needsCluster },
+  async () => {
+    await withClient(1, (client) => client.query(`create role onlooker login password 'word'`))
+    await assertAllEqual(cluster)
+    await withClient(2, async (client) => {
+      const pid = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
+      const { localPort } = (client as unknown as { connection: { stream: Socket } }).connection.stream
+      const seen = `select node, client_addr, client_port, application_name, state from allwrite.sessions where pid = ${pid}`
+      await client.query(`set application_name = 'shown'`)
+      const [row] = await until('the session is listed', async () => {
+        const { rows } = await client.query<Record<string, unknown>>(seen)
+        return rows.length > 0 && rows
+      })
+      assert.deepEqual(row, {
+        node: 'n2',
+        client_addr: '127.0.0.1',
+        client_port: localPort,
+        application_name: 'shown',
+        state: 'active',
+      })
+      const url = new URL(cluster.urlOf(2))
+      url.username = 'onlooker'
+      url.password = 'word'
+      const onlooker = new pg.Client({ connectionString: url.href })
+      await onlooker.connect()
+      try {
+        const { rows } = await onlooker.query<Record<string, unknown>>(seen)
+        assert.deepEqual([rows[0]?.['client_addr'], rows[0]?.['client_port'], rows[0]?.['state']], [null, null, null])
+        assert.equal((await errorOf(onlooker.query('select * from allwrite.session_client'))).code, '42501')
+      } finally {
+        await onlooker.end()
+      }
+    })
+    await withClient(2, (client) =>
+      until(
+        'nobody else is listed',
+        async () => (await client.query('select from allwrite.sessions')).rows.length === 1,
+      ),
+    )
+    await withClient(1, (client) => client.query('drop role onlooker'))
+  },
+)
 
 test('a write hidden from a read-only guard is never lost (RULES 4)', async () => {
   await withClient(1, (client) => client.query('create table guard (id serial primary key, how text)'))

@@ -440,8 +440,8 @@ describe('unseen_writes names what the stream does not show', () => {
     'a large object by the raw function': ['SELECT allwrite.raw_lo_create(0)'],
     'catalog rows': [`UPDATE pg_class SET reltuples = 1 WHERE oid = 't'::regclass`],
     'a new event trigger': ['CREATE EVENT TRIGGER et ON sql_drop EXECUTE FUNCTION allwrite.ddl_drop()'],
-    'an event trigger disabled': ['ALTER EVENT TRIGGER allwrite_ddl_end DISABLE'],
-    'an event trigger dropped': ['DROP EVENT TRIGGER allwrite_ddl_drop', 'SELECT pg_current_xact_id()'],
+    'an event trigger disabled': ['ALTER EVENT TRIGGER "!allwrite_ddl_end" DISABLE'],
+    'an event trigger dropped': ['DROP EVENT TRIGGER "!allwrite_ddl_drop"', 'SELECT pg_current_xact_id()'],
     'a table made under EXPLAIN ANALYZE': ['EXPLAIN ANALYZE CREATE TABLE expl AS SELECT 1'],
     'ownership by REASSIGN OWNED': ['SET LOCAL ROLE bob', 'RESET ROLE', 'REASSIGN OWNED BY bob TO postgres'],
   }

@@ -29,6 +29,7 @@ import { sequencesSql } from './sql/sequences.ts'
 import { sessionStateSql } from './sql/session-state.ts'
 import { settleSql } from './sql/settle.ts'
 import { tablesSql } from './sql/tables.ts'
+import { sequenceCatalogSql, sequenceViewsSql, sessionsViewSql } from './sql/views.ts'
 import { turnTablesSql } from './sql/turn-tables.ts'
 
 /** As much of `pg.Client` as this folder needs. Queries may hold several statements when they have no result to read. */
@@ -52,9 +53,12 @@ export const installSchema = async (client: SqlClient, options: InstallOptions):
     // Our own event triggers must not judge us, and "$user" would be schema allwrite.
     'SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog; SET LOCAL client_min_messages = warning',
     tablesSql,
+    sequenceCatalogSql,
     builtinsSql,
     notifySql,
     sequencesSql,
+    sequenceViewsSql,
+    sessionsViewSql,
     settleSql,
     ddlTextSql,
     materializedViewsSql,

@@ -121,11 +121,7 @@ export const createSequenceLeaser = ({ leaseTransaction, control, now }: Sequenc
     // After an error one block was not enough, however long ago the last lease was.
     if (growth === growthAfterError) memory.block = Math.max(memory.block, blockMin * growth)
     const [row] = await leaseTransaction(leaseSql([name], memory.block))
-    if (row === undefined) {
-      throw new AllwriteError('postgres', `nextval: reached the limit of sequence ${name} in all nodes`, {
-        sqlState: '2200H',
-      })
-    }
+    if (row === undefined) throw await reachedBound(control, name)
     return remember(leaseOf(row))
   }
 
@@ -250,6 +246,19 @@ const leaseSql = (names: readonly string[], wanted: number): string => {
     ` RETURNING name, block::text, epoch::text, (next - increment::numeric * block)::text AS first,` +
     ` least(user_max, greatest(user_min, next - increment))::text AS last`
   )
+}
+
+/** As PostgreSQL says it. */
+const reachedBound = async (control: SqlClient, name: string): Promise<AllwriteError> => {
+  const { rows } = await control.query(
+    `SELECT CASE WHEN q.increment > 0 THEN 'maximum' ELSE 'minimum' END AS which, c.relname::text,
+        (CASE WHEN q.increment > 0 THEN q.user_max ELSE q.user_min END)::text AS bound
+      FROM allwrite.sequence q JOIN allwrite.range g ON g.name = q.name JOIN pg_class c ON c.oid = g.sequence WHERE q.name = ${literal(name)}`,
+  )
+  const [row] = rows
+  if (row === undefined) return new AllwriteError('unavailable', `sequence ${name} is being altered`)
+  const words = `nextval: reached ${field(row, 'which')} value of sequence "${field(row, 'relname')}" (${field(row, 'bound')})`
+  return new AllwriteError('postgres', words, { sqlState: '2200H' })
 }
 
 const field = (row: Row, name: string): string => {

@@ -48,15 +48,25 @@ const setval = String.raw`${moveAway('setval', 'regclass, bigint')}${moveAway('s
 CREATE OR REPLACE FUNCTION pg_catalog.setval(sequence regclass, value bigint, is_called boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  target text; step bigint;
+  target text; step bigint; lowest bigint; highest bigint;
 BEGIN
-  SELECT format('%I.%I', n.nspname, c.relname), s.seqincrement INTO target, step
+  SELECT format('%I.%I', n.nspname, c.relname), s.seqincrement, s.seqmin, s.seqmax INTO target, step, lowest, highest
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
    WHERE c.oid = sequence;
   IF target IS NULL THEN
     RAISE EXCEPTION '"%" is not a sequence', sequence USING ERRCODE = '42809';
   END IF;
-  EXECUTE format('ALTER SEQUENCE %s RESTART WITH %s', target, CASE WHEN is_called THEN value + step ELSE value END);
+  IF value NOT BETWEEN lowest AND highest THEN
+    RAISE EXCEPTION 'setval: value % is out of bounds for sequence "%" (%..%)', value, (SELECT relname FROM pg_class WHERE oid = sequence), lowest, highest
+      USING ERRCODE = '22003';
+  END IF;
+  IF is_called AND value::numeric + step BETWEEN lowest AND highest THEN
+    EXECUTE format('ALTER SEQUENCE %s RESTART WITH %s', target, value + step);
+  ELSE
+    EXECUTE format('ALTER SEQUENCE %s RESTART WITH %s', target, value);
+    -- Nothing is left behind it.
+    IF is_called THEN PERFORM nextval(sequence); END IF;
+  END IF;
   RETURN value;
 END $$;
 CREATE OR REPLACE FUNCTION pg_catalog.setval(sequence regclass, value bigint) RETURNS bigint

@@ -93,6 +93,30 @@ BEGIN
   PERFORM pg_catalog.set_config('search_path', path, true);
 END $$;
 
+-- Commands about event triggers fire none: what this transaction did to them must stand in its journaled statements. And whatever did
+-- it, those that are there must be as statement/event-triggers.ts lets them be.
+CREATE OR REPLACE FUNCTION allwrite.unseen_event_trigger(own_xid xid8) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH journaled AS (
+    SELECT d.kind, lower(d.statement) AS text FROM allwrite.ddl d WHERE d.xid = own_xid),
+  dropped AS (
+    -- A DROP locks what it removes, to the end of the transaction.
+    SELECT count(DISTINCT l.objid) AS number FROM pg_locks l
+     WHERE l.pid = pg_backend_pid() AND l.locktype = 'object' AND l.classid = 'pg_event_trigger'::regclass AND l.mode = 'AccessExclusiveLock'
+       AND NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.oid = l.objid))
+  SELECT EXISTS (SELECT FROM pg_event_trigger e WHERE age(e.xmin) <= 0 AND allwrite.own_write(e.xmin)
+                  AND NOT EXISTS (SELECT FROM journaled j WHERE j.kind = 'statement'
+                                    AND (j.text ~ '\mevent\s+trigger\M' AND strpos(j.text, lower(e.evtname)) > 0 OR j.text ~ '\mreassign\s+owned\M')))
+      OR (SELECT d.number FROM dropped d) > (SELECT coalesce(sum(1 + length(j.text) - length(replace(j.text, ',', ''))), 0) FROM journaled j
+                                              WHERE j.kind = 'statement' AND j.text ~ '\mdrop\s+event\s+trigger\M')
+         -- Of a function, of all that is a role's, they go with it.
+         AND NOT EXISTS (SELECT FROM journaled j WHERE j.kind LIKE 'drop %' AND (j.text ~ '\mcascade\M' OR j.kind = 'drop owned'))
+      OR (SELECT count(*) FROM pg_event_trigger e WHERE e.evtname ~ '^[!~]allwrite_ddl_' AND e.evtenabled = 'O' AND e.evtowner = 'allwrite'::regrole) <> 4
+      OR EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname <> 'allwrite_login' AND e.evtname !~ '^[!~]allwrite_ddl_'
+                  AND (e.evtenabled IN ('A', 'R') OR e.evtevent = 'login' OR e.evtname !~ '^[A-Za-z0-9_]'
+                       OR (SELECT p.pronamespace FROM pg_proc p WHERE p.oid = e.evtfoid) = 'allwrite'::regnamespace))
+$$;
+
 -- The name of something written that no row change, lock key or journaled statement tells the other nodes about; else NULL.
 -- Found by experiment on 18.4: catalogs keep their lock to the end of the transaction where the C code closes them
 -- with NoLock; the rest is found by rows of one's own in small catalogs (age() <= 0 rules out nearly all rows without a call).
@@ -118,10 +142,7 @@ BEGIN
               ELSE c.relname LIKE 'pg_largeobject%' OR NOT statements AND c.relisshared OR NOT ddl END
    ORDER BY c.relname LIMIT 1;
   IF found_name IS NOT NULL THEN RETURN found_name; END IF;
-  IF EXISTS (SELECT FROM pg_event_trigger e WHERE age(e.xmin) <= 0 AND allwrite.own_write(e.xmin))
-     OR (SELECT count(*) FROM pg_event_trigger e WHERE e.evtname LIKE 'allwrite\_ddl\_%' AND e.evtenabled = 'O') <> 4 THEN
-    RETURN 'an event trigger';
-  END IF;
+  IF allwrite.unseen_event_trigger(own_xid) THEN RETURN 'an event trigger'; END IF;
   IF EXISTS (SELECT FROM pg_largeobject_metadata m WHERE age(m.xmin) <= 0 AND allwrite.own_write(m.xmin)) THEN RETURN 'a large object'; END IF;
   IF NOT statements AND (EXISTS (SELECT FROM pg_database d WHERE age(d.xmin) <= 0 AND allwrite.own_write(d.xmin))
                          OR EXISTS (SELECT FROM pg_tablespace t WHERE age(t.xmin) <= 0 AND allwrite.own_write(t.xmin))) THEN

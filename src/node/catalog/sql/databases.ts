@@ -109,6 +109,11 @@ BEGIN
     RAISE EXCEPTION '% of database "%" is not supported', upper(command), shown USING ERRCODE = '0A000',
       DETAIL = 'Every cluster has it.';
   END IF;
+  -- FORCE or not.
+  IF command = 'drop' AND EXISTS (SELECT FROM pg_get_replication_slots() s, LATERAL pg_stat_get_activity(s.active_pid) a
+                                   WHERE s.datoid = target.oid AND s.active_pid IS NOT NULL AND a.usesysid <> 'allwrite'::regrole) THEN
+    RAISE EXCEPTION 'database "%" is used by an active logical replication slot', shown USING ERRCODE = '55006';
+  END IF;
   IF NOT coalesce((wanted->>'force')::boolean, false) THEN
     PERFORM allwrite.await_no_clients(target.oid, format('database "%s" is being accessed by other users', shown));
   END IF;

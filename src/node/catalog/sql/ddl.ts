@@ -6,6 +6,10 @@
  * nodes run the text, so no user may forge it. ddl_start therefore runs as the invoker and refuses DDL inside SECURITY
  * DEFINER functions: afterwards the role is what the session says (its GUC can't be changed without permission), and
  * the recording functions, which only the event triggers' owner may execute, need not be told.
+ *
+ * Triggers of one event fire in the order of their names. Users have event triggers, too, whose code may change schema and rows. Ours
+ * are named so that none of theirs is outside of them (statement/event-triggers.ts): behind a command first, so that its record is
+ * before those of what theirs do; before it last, so that what theirs have written is decoded before the catalogs change.
  */
 
 /** Kinds of object whose CREATE, ALTER and DROP other nodes can repeat from the text. */
@@ -80,6 +84,11 @@ BEGIN
   IF tg_tag NOT IN (${tagList}) THEN
     RAISE EXCEPTION '% is not supported in a cluster yet', tg_tag USING ERRCODE = '0A000',
       HINT = 'Supported: tables, indexes, views, types, functions, triggers, schemas, extensions, sequences, rules, policies, publications and privileges.';
+  END IF;
+  -- It has an effect already, and its record comes when it ends.
+  IF current_setting('allwrite.midway', true) <> '' THEN
+    RAISE EXCEPTION '% inside of % is not supported in a cluster', tg_tag, current_setting('allwrite.midway') USING ERRCODE = '0A000',
+      HINT = 'Let an event trigger for ddl_command_end do it.';
   END IF;
   IF tg_tag IN ('CREATE INDEX', 'DROP INDEX') AND current_query() ~* '\mindex\s+concurrently\M' THEN
     RAISE EXCEPTION 'CONCURRENTLY is supported at top level only in a cluster' USING ERRCODE = '0A000', HINT = 'Leave CONCURRENTLY out.';
@@ -332,6 +341,7 @@ BEGIN
   GET DIAGNOSTICS context = PG_CONTEXT;
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   PERFORM allwrite.on_ddl(tg_tag, context, settings);
+  PERFORM pg_catalog.set_config('allwrite.midway', '', true);
   PERFORM pg_catalog.set_config('search_path', path, true);
 END $$;
 
@@ -345,6 +355,9 @@ BEGIN
   GET DIAGNOSTICS context = PG_CONTEXT;
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   PERFORM allwrite.on_drop(tg_tag, context, settings);
+  IF tg_tag OPERATOR(pg_catalog.!~~) 'DROP %' OR tg_tag OPERATOR(pg_catalog.=) 'DROP OWNED' THEN
+    PERFORM pg_catalog.set_config('allwrite.midway', tg_tag, true);
+  END IF;
   PERFORM pg_catalog.set_config('search_path', path, true);
 END $$;
 
@@ -357,6 +370,7 @@ DECLARE
   context text; statement text;
 BEGIN
   GET DIAGNOSTICS context = PG_CONTEXT;
+  PERFORM set_config('allwrite.midway', tg_tag, true);
   IF reason & 6 = 0 OR (SELECT relpersistence = 't' FROM pg_class WHERE oid = target) THEN RETURN; END IF;
   -- By its file: a query would be planned with the indexes on the changed column, which are there already and not built yet (XX001).
   IF pg_relation_size(target) = 0 THEN RETURN; END IF;
@@ -378,12 +392,17 @@ BEGIN
   END IF;
 END $$;
 
+-- Their names before version 13.
 DROP EVENT TRIGGER IF EXISTS allwrite_ddl_start;
 DROP EVENT TRIGGER IF EXISTS allwrite_ddl_end;
 DROP EVENT TRIGGER IF EXISTS allwrite_ddl_drop;
 DROP EVENT TRIGGER IF EXISTS allwrite_ddl_rewrite;
-CREATE EVENT TRIGGER allwrite_ddl_start ON ddl_command_start EXECUTE FUNCTION allwrite.ddl_start();
-CREATE EVENT TRIGGER allwrite_ddl_end ON ddl_command_end EXECUTE FUNCTION allwrite.ddl_end();
-CREATE EVENT TRIGGER allwrite_ddl_drop ON sql_drop EXECUTE FUNCTION allwrite.ddl_drop();
-CREATE EVENT TRIGGER allwrite_ddl_rewrite ON table_rewrite EXECUTE FUNCTION allwrite.ddl_rewrite();
+DROP EVENT TRIGGER IF EXISTS "~allwrite_ddl_start";
+DROP EVENT TRIGGER IF EXISTS "!allwrite_ddl_end";
+DROP EVENT TRIGGER IF EXISTS "!allwrite_ddl_drop";
+DROP EVENT TRIGGER IF EXISTS "!allwrite_ddl_rewrite";
+CREATE EVENT TRIGGER "~allwrite_ddl_start" ON ddl_command_start EXECUTE FUNCTION allwrite.ddl_start();
+CREATE EVENT TRIGGER "!allwrite_ddl_end" ON ddl_command_end EXECUTE FUNCTION allwrite.ddl_end();
+CREATE EVENT TRIGGER "!allwrite_ddl_drop" ON sql_drop EXECUTE FUNCTION allwrite.ddl_drop();
+CREATE EVENT TRIGGER "!allwrite_ddl_rewrite" ON table_rewrite EXECUTE FUNCTION allwrite.ddl_rewrite();
 `

@@ -1,6 +1,6 @@
 /**
  * Sequences (RULES 14). A node draws only inside a range leased through the journal: allwrite.sequence.next is moved by
- * a certified transaction, and pg_sequence.seqmax (seqmin when descending) of this server ends where the lease ends, so
+ * a certified transaction, and seqmax of pg_sequence_here, the catalog (views.ts; seqmin when descending) of this server ends where the lease ends, so
  * nextval itself, in C, keeps the rule. That catalog row is updated directly: ALTER SEQUENCE would wait for every open
  * transaction that has used the sequence, and write a new file.
  *
@@ -48,7 +48,7 @@ $$;
 CREATE OR REPLACE FUNCTION allwrite.enforce_range(target oid, first bigint, last bigint, declared allwrite.sequence) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  UPDATE pg_sequence SET seqcycle = false,
+  UPDATE pg_sequence_here SET seqcycle = false,
          seqmin = CASE WHEN declared.increment > 0 THEN least(declared.user_min, first) ELSE last END,
          seqmax = CASE WHEN declared.increment > 0 THEN last ELSE greatest(declared.user_max, first) END
    WHERE seqrelid = target;
@@ -100,7 +100,7 @@ BEGIN
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
                           AND d.deptype IN ('a', 'i') AND strpos(lower(statement), lower(t.relname)) > 0))
        FOR UPDATE OF g LOOP
-    UPDATE pg_sequence SET seqmin = target.user_min, seqmax = target.user_max, seqcycle = target.cycle WHERE seqrelid = target.sequence;
+    UPDATE pg_sequence_here SET seqmin = target.user_min, seqmax = target.user_max, seqcycle = target.cycle WHERE seqrelid = target.sequence;
     UPDATE allwrite.range SET opened = true WHERE sequence = target.sequence;
   END LOOP;
 END $$;
@@ -133,7 +133,7 @@ BEGIN
 
   FOR s IN SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relfilenode, p.seqincrement, p.seqmin, p.seqmax, p.seqcycle,
                   p.xmin AS written, g.sequence IS NOT NULL AS known, g.filenode, g.low, g.high, g.opened, g.pending
-             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence p ON p.seqrelid = c.oid
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence_here p ON p.seqrelid = c.oid
              LEFT JOIN allwrite.range g ON g.sequence = c.oid
             WHERE c.relkind = 'S' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'allwrite')
               AND (g.sequence IS NULL OR g.filenode <> c.relfilenode OR g.opened OR g.pending) LOOP
@@ -173,7 +173,7 @@ BEGIN
     restarted := NOT s.known OR s.pending OR statement IS NULL OR NOT called AND regexp_replace(statement, '"([^"]|"")*"', '', 'g') ~* '\mrestart\M';
     -- No other session can use the sequence before this transaction ends (DDL locks): until then its bounds are the
     -- declared ones, and allwrite.finish_sequences(), called before the capture message, turns what was drawn into a lease.
-    UPDATE pg_sequence SET seqmin = declared.user_min, seqmax = declared.user_max, seqcycle = declared.cycle WHERE seqrelid = s.oid;
+    UPDATE pg_sequence_here SET seqmin = declared.user_min, seqmax = declared.user_max, seqcycle = declared.cycle WHERE seqrelid = s.oid;
     IF restarted THEN
       declared.next := position + CASE WHEN called THEN declared.increment ELSE 0 END;
     ELSIF declared.next BETWEEN declared.user_min AND declared.user_max THEN

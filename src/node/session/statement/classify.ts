@@ -23,6 +23,7 @@ import {
   classifyDropDatabase,
   classifyRenameDatabase,
 } from './databases.ts'
+import { classifyEventTrigger } from './event-triggers.ts'
 import { refusal, refuse } from './refused.ts'
 import { withoutPlaintext } from './roles.ts'
 import type { RandomBytes } from './roles.ts'
@@ -58,6 +59,8 @@ export function classifyPiece(piece: Piece, deps: ClassifyDeps): ClassifiedState
     return refuse(source, tag, offset, 'writing to a system table', { detail: 'It would change this node only.' })
   if (/Role|^RenameStmt$|Owned/.test(type) && namesOwnRole(piece.node))
     return refuse(source, tag, offset, 'changing the role of the agent')
+  const eventTrigger = classifyEventTrigger(piece, tag)
+  if (eventTrigger !== undefined) return eventTrigger
   switch (type) {
     case 'NotifyStmt':
       return classifyNotify(piece, deps.catalogState)

@@ -44,7 +44,7 @@ const functionsSql = `
 
 /**
  * Plain: a table, materialized view, sequence or TOAST table without row security and without a foreign table among its partitions or children; a view of
- * initdb's. Rules other than a view's do not act on SELECT.
+ * initdb's, or of the agent's in its place (catalog/sql/views.ts). Rules other than a view's do not act on SELECT.
  */
 const relationsSql = `
   WITH RECURSIVE above_foreign AS (
@@ -52,7 +52,7 @@ const relationsSql = `
     UNION
     SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN above_foreign a ON a.oid = i.inhrelid)
   SELECT n.nspname, c.relname,
-    (CASE WHEN c.oid < 16384 THEN c.relkind IN ('r', 'v', 't')
+    (CASE WHEN c.oid < 16384 OR n.nspname = 'pg_catalog' OR n.nspname = 'allwrite' AND c.relname = 'sessions' THEN c.relkind IN ('r', 'v', 't')
          ELSE c.relkind IN ('r', 'p', 'm', 'S', 't') AND NOT c.relrowsecurity
               AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy l WHERE l.polrelid = c.oid)
               AND c.oid NOT IN (SELECT a.oid FROM above_foreign a) END)::text AS plain

@@ -49,8 +49,6 @@ const refusedNodes: Readonly<Record<string, readonly [feature: string, explanati
   CreateSubscriptionStmt: ['CREATE SUBSCRIPTION', subscription],
   AlterSubscriptionStmt: ['ALTER SUBSCRIPTION', subscription],
   DropSubscriptionStmt: ['DROP SUBSCRIPTION', subscription],
-  CreateEventTrigStmt: ['CREATE EVENT TRIGGER'],
-  AlterEventTrigStmt: ['ALTER EVENT TRIGGER'],
   ImportForeignSchemaStmt: [
     'IMPORT FOREIGN SCHEMA',
     {
@@ -64,7 +62,6 @@ const refusedNodes: Readonly<Record<string, readonly [feature: string, explanati
 const refusedObjects: Readonly<Record<string, string>> = {
   OBJECT_TABLESPACE: 'TABLESPACE',
   OBJECT_SUBSCRIPTION: 'SUBSCRIPTION',
-  OBJECT_EVENT_TRIGGER: 'EVENT TRIGGER',
   OBJECT_LARGEOBJECT: 'LARGE OBJECT',
 }
 
