@@ -114,7 +114,7 @@ test('nor at a database that is being made', { skip }, async () => {
     assert.equal(await outcome, 'ok')
   }
   await mallory.end()
-  for (const name of ['newborn', 'pristine']) await (await bench.on(3)).query(`drop database ${name}`)
+  for (const name of ['newborn', 'pristine']) await (await bench.on(2)).query(`drop database ${name}`)
 })
 
 test('pg_hba.conf of the cluster is read by every node, checked first, and applied at once', { skip }, async () => {

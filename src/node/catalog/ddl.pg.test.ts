@@ -317,7 +317,6 @@ describe('refused with 0A000 and a HINT', () => {
     'materialized view that differs': ['CREATE MATERIALIZED VIEW mv AS SELECT random() AS r'],
     'a publication of the agent’s tables': ['CREATE PUBLICATION p FOR TABLE allwrite.sequence'],
     'a publication of the agent’s schema': ['CREATE PUBLICATION p FOR TABLES IN SCHEMA allwrite'],
-    'a publication without the identity’s columns': ['CREATE PUBLICATION p FOR TABLE full_table (i)'],
     subscription: [`CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false)`],
     'a foreign server at a socket': [
       'CREATE FOREIGN DATA WRAPPER w',
