@@ -303,7 +303,7 @@ describe('replica identity', () => {
       )
       assert.equal(
         rows[0]?.names,
-        'allwrite.heartbeatr allwrite.notificationr allwrite.pinnedr allwrite.sequencer app.mr app.m1r app.tr',
+        'allwrite.connectionr allwrite.heartbeatr allwrite.notificationr allwrite.pinnedr allwrite.sequencer app.mr app.m1r app.tr',
       )
     } finally {
       await home.agent.query('ALTER SUBSCRIPTION allwrite SET (slot_name = NONE); DROP SUBSCRIPTION allwrite')
