@@ -109,8 +109,10 @@ const catalogQueries: Readonly<Record<string, string>> = {
   publications: `select concat_ws(' ', format('%I', p.pubname), pg_get_userbyid(p.pubowner), p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete,
       p.pubtruncate, p.pubviaroot, p.pubgencols,
       array(select format('%s %s %s', r.prrelid::regclass, r.prattrs, pg_get_expr(r.prqual, r.prrelid)) from pg_publication_rel r where r.prpubid = p.oid order by 1),
-      array(select s.pnnspid::regnamespace::text from pg_publication_namespace s where s.pnpubid = p.oid order by 1)) as line from pg_publication p`,
-  event_triggers: `select concat_ws(' ', format('%I', evtname), evtevent, pg_get_userbyid(evtowner), evtfoid::regproc, evtenabled, evttags::text) as line from pg_event_trigger`,
+      array(select s.pnnspid::regnamespace::text from pg_publication_namespace s where s.pnpubid = p.oid order by 1)) as line from pg_publication p
+    where pg_get_userbyid(p.pubowner) <> 'allwrite'`,
+  event_triggers: `select concat_ws(' ', format('%I', evtname), evtevent, pg_get_userbyid(evtowner), evtfoid::regproc, evtenabled, evttags::text) as line from pg_event_trigger
+    where pg_get_userbyid(evtowner) <> 'allwrite'`,
   languages: `select format('%I %s', lanname, lanacl) as line from pg_language`,
   settings: `select concat_ws(' ', d.datname, r.rolname, setconfig::text) as line from pg_db_role_setting s
     left join pg_database d on d.oid = s.setdatabase left join pg_roles r on r.oid = s.setrole where s.setrole = 0 or r.rolname !~ '^allwrite'`,
