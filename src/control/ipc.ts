@@ -141,13 +141,14 @@ function parseProxyStatus({ endpoints, pinnedMoves, pin }: Fields): ProxyStatus 
 }
 
 function parsePoolStatus({ failovers, pins }: Fields): PoolStatus {
-  const { lost, replayed, differed, committed, unknown } = fieldsOf(failovers)
+  const { lost, replayed, differed, committed, masked, unknown } = fieldsOf(failovers)
   return {
     failovers: {
       lost: wholeNumber(lost) ?? 0,
       replayed: wholeNumber(replayed) ?? 0,
       differed: wholeNumber(differed) ?? 0,
       committed: wholeNumber(committed) ?? 0,
+      masked: wholeNumber(masked) ?? 0,
       unknown: wholeNumber(unknown) ?? 0,
     },
     pins: list(pins).map((pair) => {

@@ -152,6 +152,12 @@ export function proxyMetrics({ endpoints, pinnedMoves }: ProxyStatus): string {
       pooled(endpoints).map(({ name, pool }) => [{ endpoint: name }, pool.failovers.lost]),
     ),
     family(
+      'allwrite_proxy_masked_conflicts_total',
+      'counter',
+      'Conflicts whose transactions ran again, their clients unaware.',
+      pooled(endpoints).map(({ name, pool }) => [{ endpoint: name }, pool.failovers.masked]),
+    ),
+    family(
       'allwrite_proxy_replays_total',
       'counter',
       'Transactions whose connection was lost, by what became of them.',

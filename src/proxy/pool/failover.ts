@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { AllwriteError } from '../../core/errors.ts'
 import { parseErrorFields } from '../../wire/pgwire/errors.ts'
 import { typeByte } from '../../wire/pgwire/frames.ts'
@@ -24,6 +25,7 @@ import {
 } from '../../wire/pgwire/messages.ts'
 import { borrow } from './borrow.ts'
 import type { ClientFrame } from './client-input.ts'
+import { conflictDiffersError } from './conflict.ts'
 import { frontend, isCopy } from './forward.ts'
 import { Comparison, type Unit } from './replay.ts'
 import { ConnectionLost, type ServerConnection } from './server-connection.ts'
@@ -34,7 +36,7 @@ import { answerLostError, errorFrame, furnishError, nodeLostError, pinnedLostErr
 /** A transaction that loses more connections than this is given up: something of it may be what they are lost by. */
 const lossesMax = 5
 
-export const differsError = (): AllwriteError =>
+const differsError = (): AllwriteError =>
   new AllwriteError('conflict', 'could not go on with the transaction at another node', {
     detail: 'Its node was lost, and its statements do not give the same results any more.',
     hint: 'Retry the transaction.',
@@ -137,30 +139,54 @@ function answersOfCommit(frames: readonly ClientFrame[], session: PooledSession)
   return executed === 1 && commitText.test(text) ? answers : undefined
 }
 
-/** Runs the transaction again, up to where it was. @throws ConnectionLost, NoNode, AllwriteError */
+/** A conflict that the client is not to hear of: the transaction runs again, where it is. @throws ConnectionLost, NoNode, AllwriteError, SessionEnd */
+export async function meetConflict(session: PooledSession): Promise<void> {
+  const { server, conflicts } = session
+  if (server === undefined) throw new ConnectionLost()
+  const { open, ms } = conflicts.again()
+  if (open) await server.ask('ROLLBACK')
+  await delay(ms)
+  if (session.client.closed) throw new SessionEnd(undefined)
+  session.comparison = undefined
+  session.context.counts.masked++
+  await runAgain(session)
+}
+
+/** Runs the transaction again, at another connection, up to where it was. @throws ConnectionLost, NoNode, AllwriteError */
 async function repeat(session: PooledSession): Promise<void> {
+  session.touches.clear()
+  await borrow(session)
+  if (await runAgain(session)) session.context.counts.replayed++
+}
+
+/** True: it goes on, or has met a conflict. */
+async function runAgain(session: PooledSession): Promise<boolean> {
   const { state, recording, unit: current } = session
   if (session.statementsBefore) state.statements = new Map(session.statementsBefore)
   state.unnamed = session.unnamedBefore
   session.touches.clear()
-  await borrow(session)
   for (const unit of recording.units) {
     const open = unit === current
     session.comparison = open && unit.delivered.bytes === 0 ? undefined : new Comparison(unit.delivered, open)
     await sendAgain(session, unit, open)
-    if (open) break
+    // It has met the next conflict, which is seen to in its turn.
+    if (open || session.conflicts.ended !== undefined) break
     if (!session.comparison?.equal) {
-      await lose(session, differsError())
-      return
+      await differs(session)
+      return false
     }
     session.comparison = undefined
   }
-  session.context.counts.replayed++
+  return true
 }
+
+/** What was run again came out otherwise. */
+export const differs = (session: PooledSession): Promise<void> =>
+  lose(session, session.conflicts.any ? conflictDiffersError() : differsError())
 
 /** Sends a unit's messages; of one that was answered, waits for the answer's end. @throws ConnectionLost */
 async function sendAgain(session: PooledSession, unit: Unit, open: boolean): Promise<void> {
-  const answered = (): boolean => session.comparison?.ready !== undefined
+  const answered = (): boolean => session.comparison?.ready !== undefined || session.conflicts.ended !== undefined
   for (const frame of unit.frames) {
     if (isCopy(frame.type))
       await until(session, () => session.server?.copyIn === true || answered() || session.server?.readyDue === 0)
@@ -182,7 +208,7 @@ async function until(session: PooledSession, condition: () => boolean): Promise<
  * The transaction is over, and the client hears why; in a block of its own it finds a failed one, as after any error.
  * @throws ConnectionLost, NoNode, AllwriteError, SessionEnd
  */
-export async function lose(session: PooledSession, error: AllwriteError): Promise<void> {
+async function lose(session: PooledSession, error: AllwriteError): Promise<void> {
   const { unit, lastSent } = session
   const wasCommit = unit !== undefined && answersOfCommit(unit.frames, session) !== undefined
   const inBlock = session.status !== Status.idle && !wasCommit

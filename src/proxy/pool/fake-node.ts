@@ -63,8 +63,8 @@ export class FakeCluster {
   superuser = true
 }
 
-/** Told of each statement before it runs; 'die': the node is killed then; 'die after': when it has run, before it answers. */
-export type Script = (text: string, session: FakeSession) => 'die' | 'die after' | Buffer | undefined
+/** Told of each statement before it runs; 'die': the node is killed then; 'die after': when it has run, before it answers; 'conflict': it loses. */
+export type Script = (text: string, session: FakeSession) => 'die' | 'die after' | 'conflict' | Buffer | undefined
 
 export class FakeNode {
   readonly number: number
@@ -265,6 +265,11 @@ export class FakeSession {
       return undefined
     }
     if (Buffer.isBuffer(scripted)) return scripted
+    if (scripted === 'conflict') {
+      const error = this.#error('40001', 'could not serialize access due to concurrent update on another node')
+      if (text === 'COMMIT') this.status = 'I'
+      return error
+    }
     const answer = this.#answer(text)
     if (scripted === 'die after') {
       if (this.status === 'I') this.#commit()

@@ -155,7 +155,7 @@ class PoolListener implements Pool {
       settings: this.#settings,
       outcome: ({ id, database }) =>
         id === undefined ? Promise.resolve(0) : this.#stewardOf(database).outcome(id, outcomeMsMax),
-      counts: { lost: 0, replayed: 0, differed: 0, committed: 0, unknown: 0 },
+      counts: { lost: 0, replayed: 0, differed: 0, committed: 0, masked: 0, unknown: 0 },
       log: options.log,
     }
     this.#administration = new Administration({

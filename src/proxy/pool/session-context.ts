@@ -32,6 +32,8 @@ export interface FailoverCounts {
   differed: number
   /** Lost answers of transactions that were found to be committed. */
   committed: number
+  /** Conflicts that a client did not hear of: its transaction ran again. */
+  masked: number
   /** Those of which nobody could tell in time: 08007. */
   unknown: number
 }

@@ -183,11 +183,12 @@ function changedBesides(before: ReadonlyMap<string, string>, after: ReadonlyMap<
   return false
 }
 
-/** DISCARD ALL has succeeded: nothing is left. */
-export function discardAll(state: SessionState): void {
-  state.settings = new Map()
+/** DISCARD ALL has succeeded: nothing is left. DEALLOCATE ALL: prepared statements are gone. */
+export function discard(state: SessionState, tag: string): void {
   state.statements = new Map()
   state.unnamed = undefined
+  if (tag !== 'DISCARD ALL') return
+  state.settings = new Map()
   state.pins = new Set()
   state.customNames.clear()
   state.lostTrack = false

@@ -23,7 +23,8 @@ import { ClientInput, lastWordsRead, type ClientFrame } from './client-input.ts'
 import { backend } from './answers.ts'
 import { ClientOutput } from './client-output.ts'
 import { NoNode, type Home, type Kind } from './connections.ts'
-import { differsError, lose, recover } from './failover.ts'
+import { Conflicts } from './conflict.ts'
+import { differs, meetConflict, recover } from './failover.ts'
 import { errorFrame, readyFrame, stateLostError } from './words.ts'
 import { changesStatements, endsUnit, forward, frontend, isCopy, isRollback, type Forwarded } from './forward.ts'
 import { Recording, type Comparison, type Unit } from './replay.ts'
@@ -31,7 +32,7 @@ import { ConnectionLost, type Borrower, type ServerConnection } from './server-c
 import { learnFrom } from './learn-from.ts'
 import {
   asksSequences,
-  discardAll,
+  discard,
   freshState,
   isNotable,
   keptBy,
@@ -73,6 +74,7 @@ export class PooledSession implements Borrower {
   partOpen = false
   /** Told by agents in this transaction: see {@link Borrower.touched}. */
   readonly touches = new Set<string>()
+  readonly conflicts = new Conflicts()
   /** performance.now() when it began, when it last had nothing to do, when its last request began. */
   readonly openedAt = performance.now()
   idleSince = this.openedAt
@@ -159,6 +161,7 @@ export class PooledSession implements Borrower {
 
   visible(type: number, buffer: Buffer, start: number, end: number, part: number): void {
     if (type === backend.error) this.#sawError = true
+    if (this.conflicts.takes(this, type, buffer, start, end)) return
     this.lastShown = type
     this.kind.traffic.sent += end - start
     this.partOpen = (part & Part.last) === 0
@@ -182,15 +185,12 @@ export class PooledSession implements Borrower {
 
   discarded(tag: string): void {
     this.statementsBefore ??= this.state.statements
-    if (tag === 'DISCARD ALL') discardAll(this.state)
-    else {
-      this.state.statements = new Map()
-      this.state.unnamed = undefined
-    }
+    discard(this.state, tag)
   }
 
   ready(status: number, buffer: Buffer, start: number, end: number): void {
     const { server } = this
+    if (this.conflicts.isEnd(status)) return
     if (this.comparison) {
       this.emit(buffer, start, end)
       if (this.comparison) this.comparison.ready = status
@@ -246,8 +246,7 @@ export class PooledSession implements Borrower {
 
   async #serve(): Promise<void> {
     for (;;) {
-      if (this.client.closed || this.#killed) return
-      if (this.#terminated && this.idle) return
+      if (this.client.closed || this.#killed || (this.#terminated && this.idle)) return
       try {
         const pending = this.#step()
         if (pending === 'end') return
@@ -262,7 +261,8 @@ export class PooledSession implements Borrower {
   /** One thing at a time. What has to be waited for is a promise: a request that a free connection serves makes none. */
   #step(): Pending | 'end' {
     const { server } = this
-    if (this.comparison?.failed) return lose(this, differsError())
+    if (this.conflicts.ended !== undefined && !server?.lost) return meetConflict(this)
+    if (this.comparison?.failed) return differs(this)
     if (this.#ended) return this.#endTransaction()
     if (server?.lost) return recover(this)
     if (server && (server.blocked || (server.readyDue > 0 && !server.copyIn))) return this.sleep()
@@ -457,6 +457,7 @@ export class PooledSession implements Borrower {
     this.unit = undefined
     this.comparison = undefined
     this.losses = 0
+    this.conflicts.clear()
     this.#ended = false
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
+import { isConflictPattern } from './conflict.ts'
 
 export interface PoolSettings {
   /** Connections to one node at most, percent of {@link nodeConnectionsMax}. */
@@ -26,6 +27,11 @@ export interface PoolSettings {
    * without it a transaction that was under way then ends with 40001, a COMMIT without an answer with 08007.
    */
   readonly replay: boolean
+  /**
+   * Whose conflicts (40001) are met by running the transaction again, where the client notices nothing: `role@database`, either being `*`.
+   * Takes `replay`.
+   */
+  readonly maskConflicts: readonly string[]
 }
 
 export const defaultSettings: PoolSettings = {
@@ -37,6 +43,7 @@ export const defaultSettings: PoolSettings = {
   InitQuery: '',
   nodeConnectionsMax: 100,
   replay: true,
+  maskConflicts: [],
 }
 
 /** The one filter that RDS Proxy knows. */
@@ -60,6 +67,12 @@ export function checkedSettings(wanted: Partial<PoolSettings>): PoolSettings {
     if (filter !== excludeVariableSets)
       throw new AllwriteError('configuration', `unknown session pinning filter "${filter}"`, {
         hint: `The only one is ${excludeVariableSets}.`,
+      })
+  }
+  for (const pattern of settings.maskConflicts) {
+    if (!isConflictPattern(pattern))
+      throw new AllwriteError('configuration', `invalid entry "${pattern}" of maskConflicts`, {
+        hint: 'Write ROLE@DATABASE; * stands for all.',
       })
   }
   return settings
