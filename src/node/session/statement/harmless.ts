@@ -99,10 +99,11 @@ function nodePasses(type: string, body: Tree, walk: Walk, scope: Names, depth: n
   switch (type) {
     case 'RangeVar':
       return relationPasses(body, walk, scope)
-    case 'FuncCall':
-      return (
-        functionPasses(names(body['funcname']), walk.context) && passes(omit(body, 'funcname'), walk, scope, depth + 1)
-      )
+    case 'FuncCall': {
+      const path = names(body['funcname'])
+      const known = functionPasses(path, walk.context) || (walk.modifies && isNotify(path, walk.context))
+      return known && passes(omit(body, 'funcname'), walk, scope, depth + 1)
+    }
     case 'ColumnRef':
       return columnPasses(list(body['fields']), walk.context)
     case 'A_Indirection': {
@@ -165,6 +166,12 @@ function functionPasses(path: readonly string[], context: HarmlessContext): bool
     context.isNonVolatileBuiltin(name)
   )
 }
+
+/** What it writes is a row that the stream shows (ADR 20), as NOTIFY's is; and it changes nothing of the session. */
+const isNotify = (path: readonly string[], context: HarmlessContext): boolean =>
+  path.at(-1) === 'pg_notify' &&
+  (path.length === 1 || (path.length === 2 && path[0] === 'pg_catalog')) &&
+  !context.isUserFunctionName('pg_notify')
 
 /**
  * `t.f` calls the function f(t) if t has no column f (ParseFuncOrColumn). Of the system's own, only some pg_… that take any type

@@ -24,6 +24,13 @@ test('fields of writes', () => {
   assert.equal(write('update t set a = 1 where b = writes()').opaque, true)
   assert.equal(write('delete from t using v').opaque, true)
   assert.equal(write('do $$ begin end $$').opaque, true)
+  assert.equal(write("select pg_notify('c', 'p')").opaque, false)
+  assert.equal(
+    write("with u as (update t set a = 1 returning a) select pg_catalog.pg_notify('c', a::text) from u").opaque,
+    false,
+  )
+  assert.equal(write("select other.pg_notify('c', 'p')").opaque, true)
+  assert.equal(write("select pg_notify('c', f())").opaque, true)
   assert.equal(write('select * from t for update').opaque, false)
   assert.equal(write('select * from t for update').returnsRows, true)
   assert.equal(write('create table n (a int)').ddl, true)
