@@ -16,7 +16,11 @@ async function begin(script: Script, settings: PoolOptions['settings'] = { maskC
     routes: fakes.routes,
     ...fakeTrust(),
     settings: { MaxIdleConnectionsPercent: 100, ...settings },
-    log: { warn: (_fields, message) => Promise.reject(new Error(message)) },
+    log: {
+      warn: (_fields, message) => {
+        throw new Error(message)
+      },
+    },
   })
   const client = new Client({ host: '127.0.0.1', port: pool.port, user: 'app', password, database: 'postgres' })
   await client.connect()
