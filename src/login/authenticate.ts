@@ -40,6 +40,34 @@ export interface RoleRecord {
   readonly memberOf: readonly string[]
 }
 
+/** Asks a server for {@link RoleRecord}, as one column of JSON. @param name a parameter or a literal */
+export const roleRecordSql = (name: string): string =>
+  `SELECT to_json(r)::text AS record FROM allwrite.role_record(${name}) AS r`
+
+/** Its answer; null or undefined: there is no such role. */
+export const roleOf = (record: string | null | undefined): RoleRecord | undefined => {
+  if (record == null) return undefined
+  const row = JSON.parse(record) as RoleRow
+  return {
+    verifier: row.verifier,
+    canLogin: row.can_login,
+    expired: row.expired,
+    connectionLimit: row.connection_limit,
+    superuser: row.superuser,
+    memberOf: row.member_of,
+  }
+}
+
+/** Of `allwrite.role_record()` (node/catalog/sql/proxy-role.ts). */
+interface RoleRow {
+  readonly verifier: string | null
+  readonly can_login: boolean
+  readonly expired: boolean
+  readonly connection_limit: number
+  readonly superuser: boolean
+  readonly member_of: readonly string[]
+}
+
 /** The role of that exact name; undefined if there is none. Rejects when it can't be told: the client gets 57P03. */
 export type LookupRole = (name: string) => Promise<RoleRecord | undefined>
 

@@ -15,7 +15,7 @@ import type { Query } from './recovery/progress.ts'
 import type { RunningNode } from './node.ts'
 import type { NodeLog } from './told.ts'
 import { agentRole, queryOf } from './server.ts'
-import type { RoleRecord } from '../login/authenticate.ts'
+import { roleOf, roleRecordSql, type RoleRecord } from '../login/authenticate.ts'
 import { createCancelRegistry, passCancel } from './session/cancel.ts'
 import { openHbaSource } from '../login/hba-source.ts'
 import { listen, type Listener } from './session/listener.ts'
@@ -76,28 +76,12 @@ const drainMsMin = 250
 /** How long sessions may take to end at a stop, ms; then the server's own fast shutdown ends them. */
 const closeMsMax = 2_000
 
-const roleSql = `SELECT rolpassword, rolcanlogin::text, coalesce(rolvaliduntil < clock_timestamp(), false)::text AS expired,
-    rolconnlimit::text, rolsuper::text, (
-      WITH RECURSIVE above AS (
-        SELECT m.roleid FROM pg_auth_members m WHERE m.member = r.oid
-        UNION SELECT m.roleid FROM pg_auth_members m JOIN above a ON m.member = a.roleid)
-      SELECT json_agg(g.rolname)::text FROM pg_authid g WHERE g.oid IN (SELECT a.roleid FROM above a)) AS groups
-  FROM pg_authid r WHERE rolname = $1`
-
 export const openSessions = async (options: SessionsOptions): Promise<Sessions> => {
   const { running, log } = options
   const roles = queryOf(await running.server.connect('login'))
   const lookupRole = async (name: string): Promise<RoleRecord | undefined> => {
-    const [row] = await roles(roleSql, [name])
-    if (row === undefined) return undefined
-    return {
-      verifier: row['rolpassword'] ?? null,
-      canLogin: row['rolcanlogin'] === 'true',
-      expired: row['expired'] === 'true',
-      connectionLimit: Number(row['rolconnlimit']),
-      superuser: row['rolsuper'] === 'true',
-      memberOf: JSON.parse(row['groups'] ?? '[]') as string[],
-    }
+    const [row] = await roles(roleRecordSql('$1'), [name])
+    return roleOf(row?.['record'])
   }
 
   // Before the first client could meet what a crash made void.

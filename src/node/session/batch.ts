@@ -7,7 +7,7 @@ import { typeByte } from '../../wire/pgwire/frames.ts'
 import { readBind, readExecute, readTarget } from '../../wire/pgwire/messages.ts'
 import { ClientGone } from './copy.ts'
 import type { Core } from './core.ts'
-import type { ClientFrame } from './input.ts'
+import type { ClientFrame } from '../../login/client-input.ts'
 import { unitBytesMax } from './retry.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Core } from './core.ts'
-import type { ClientFrame } from './input.ts'
+import type { ClientFrame } from '../../login/client-input.ts'
 import { runUnit, type UnitResult } from './retry.ts'
 import { note, tellOwed } from './statements.ts'
 

@@ -17,7 +17,8 @@ import { AllwriteError, assert } from '../../core/errors.ts'
 import { parseErrorFields, type ErrorFields } from '../../wire/pgwire/errors.ts'
 import { backendRules, FrameScanner, Part, typeByte } from '../../wire/pgwire/frames.ts'
 import { readFunctionValue, readParameter, readTag } from '../../wire/pgwire/messages.ts'
-import { joinBytesMax, type ClientOutput } from './output.ts'
+import { joinBytesMax } from '../../login/client-output.ts'
+import type { HeldOutput } from './output.ts'
 
 /** The backend's connection is gone. */
 export class BackendLost extends Error {
@@ -110,7 +111,7 @@ const type = {
 
 export class Channel {
   readonly #socket: Socket
-  readonly #out: ClientOutput
+  readonly #out: HeldOutput
   readonly #hooks: ChannelHooks
   readonly #scanner: FrameScanner
   #cycles: Cycle[] = []
@@ -124,7 +125,7 @@ export class Channel {
   /** Whether the frame that is arriving in parts is shown. */
   #partShown = false
 
-  constructor(socket: Socket, out: ClientOutput, hooks: ChannelHooks) {
+  constructor(socket: Socket, out: HeldOutput, hooks: ChannelHooks) {
     this.#socket = socket
     this.#out = out
     this.#hooks = hooks

@@ -7,7 +7,7 @@ import { typeByte } from '../../wire/pgwire/frames.ts'
 import { copyFail, sync } from '../../wire/pgwire/messages.ts'
 import type { Answer, CycleOptions } from './channel.ts'
 import type { Core } from './core.ts'
-import type { ClientFrame } from './input.ts'
+import type { ClientFrame } from '../../login/client-input.ts'
 
 /** The client is gone, or said good-bye, in the middle of a unit. */
 export class ClientGone extends Error {

@@ -24,8 +24,8 @@ import type { Conflict, Participant } from './contract.ts'
 import { Consistency } from './consistency.ts'
 import { control, failTransaction } from './control.ts'
 import { Ending, type EndResult } from './ending.ts'
-import type { ClientInput } from './input.ts'
-import type { ClientOutput } from './output.ts'
+import type { ClientInput } from '../../login/client-input.ts'
+import type { HeldOutput } from './output.ts'
 import { Names } from './names.ts'
 import type { SessionOptions } from './session-options.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
@@ -56,7 +56,7 @@ const readyFrames = {
 
 export class Core implements Participant {
   readonly options: SessionOptions
-  readonly out: ClientOutput
+  readonly out: HeldOutput
   readonly input: ClientInput
   readonly channel: Channel
   readonly backendPid: number
@@ -426,7 +426,7 @@ export interface CoreStart {
   readonly consistencyUnknown: boolean
   readonly pooled: string | undefined
   readonly input: ClientInput
-  readonly out: ClientOutput
+  readonly out: HeldOutput
   readonly openChannel: (core: Core) => Channel
 }
 

@@ -7,7 +7,7 @@ import { errorResponse } from '../../wire/pgwire/errors.ts'
 import { readParameter } from '../../wire/pgwire/messages.ts'
 import { conflictError, shiftPosition } from './answers.ts'
 import { Names } from './names.ts'
-import { ClientOutput, heldBytesMax } from './output.ts'
+import { HeldOutput, heldBytesMax } from './output.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
 import { ReadOnlyWish } from './wish.ts'
 
@@ -21,9 +21,9 @@ const harmless: ClassifiedStatement = {
 }
 const journaled: ClassifiedStatement = { kind: 'journaled', text: '', tag: '', offset: 0 }
 
-function output(): { out: ClientOutput; written: () => string } {
+function output(): { out: HeldOutput; written: () => string } {
   const stream = new PassThrough()
-  const out = new ClientOutput(stream as unknown as Socket, () => undefined)
+  const out = new HeldOutput(stream as unknown as Socket, () => undefined)
   return { out, written: () => ((stream.read() as Buffer | null) ?? Buffer.alloc(0)).toString() }
 }
 

@@ -10,7 +10,7 @@ import { readBind, readExecute, readTarget } from '../../wire/pgwire/messages.ts
 import { batchTypes } from './batch.ts'
 import type { Answer, CycleOptions } from './channel.ts'
 import type { Core } from './core.ts'
-import type { ClientFrame } from './input.ts'
+import type { ClientFrame } from '../../login/client-input.ts'
 import { runUnit } from './retry.ts'
 import { Segment } from './segment.ts'
 import { TransactionAborted } from './transaction.ts'

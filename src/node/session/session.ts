@@ -28,8 +28,8 @@ import { functionCallUnit } from './call.ts'
 import { ClientGone } from './copy.ts'
 import { Core } from './core.ts'
 import { OutcomeUnknown } from './ending.ts'
-import { ClientInput, type ClientFrame } from './input.ts'
-import { ClientOutput } from './output.ts'
+import { ClientInput, lastWordsRead, type ClientFrame } from '../../login/client-input.ts'
+import { HeldOutput } from './output.ts'
 import { isExtended } from './batch.ts'
 import { pipeline } from './pipeline.ts'
 import { sendReads, tellReadsLost } from './reads.ts'
@@ -57,7 +57,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     backendClosed = resolve
   })
   client.on('error', () => undefined)
-  const out = new ClientOutput(client, (blocked) => core.channel.setPaused(blocked))
+  const out = new HeldOutput(client, (blocked) => core.channel.setPaused(blocked))
   const input = new ClientInput(client, start.clientLeftover)
   const openChannel = (owner: Core): Channel =>
     new Channel(backend, out, {
@@ -144,20 +144,7 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     client.end()
     await backendEnd
     forget()
-    await clientClosed()
-  }
-
-  const clientClosed = (): Promise<void> => {
-    if (client.closed) return Promise.resolve()
-    const timer = setTimeout(() => client.destroy(), lingerMsMax)
-    // What the client still sends is read and dropped, so that its end is seen.
-    client.resume()
-    return new Promise((resolve) => {
-      client.once('close', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
+    await lastWordsRead(client)
   }
 
   core.channel.start(start.backendLeftover)
@@ -178,9 +165,6 @@ export function runSession(start: Handover, options: SessionOptions): Session {
     },
   }
 }
-
-/** How long a client may take to read the last words, ms. */
-const lingerMsMax = 2_000
 
 async function unit(core: Core, frame: ClientFrame): Promise<void> {
   switch (frame.type) {

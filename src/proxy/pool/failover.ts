@@ -24,7 +24,7 @@ import {
   Status,
 } from '../../wire/pgwire/messages.ts'
 import { borrow } from './borrow.ts'
-import type { ClientFrame } from './client-input.ts'
+import type { ClientFrame } from '../../login/client-input.ts'
 import { conflictDiffersError } from './conflict.ts'
 import { frontend, isCopy } from './forward.ts'
 import { Comparison, type Unit } from './replay.ts'

@@ -6,7 +6,7 @@
 import { errorResponse } from '../../wire/pgwire/errors.ts'
 import { typeByte } from '../../wire/pgwire/frames.ts'
 import { close, query, readBind, readQuery, readTarget, describe } from '../../wire/pgwire/messages.ts'
-import type { ClientFrame } from './client-input.ts'
+import type { ClientFrame } from '../../login/client-input.ts'
 import { noStatement, parseMessage, type AnswerKind } from './answers.ts'
 import type { ServerConnection } from './server-connection.ts'
 import { namedStatement, namePrefix, type SessionState, type Statement } from './session-state.ts'

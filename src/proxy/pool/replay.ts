@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash, type Hash } from 'node:crypto'
-import type { ClientFrame } from './client-input.ts'
+import type { ClientFrame } from '../../login/client-input.ts'
 
 /** Of what a client sent in one transaction, so much is kept, bytes. A larger one is not replayed. */
 export const recordedBytesMax = 1024 * 1024

@@ -5,7 +5,7 @@
  * @module
  */
 import { AllwriteError } from '../../core/errors.ts'
-import type { RoleRecord } from '../../login/authenticate.ts'
+import { roleOf, roleRecordSql, type RoleRecord } from '../../login/authenticate.ts'
 import type { EndpointRoutes } from '../contract.ts'
 import { proxyRole, vouch, vouchName, type ProxyKeys } from '../../login/vouching.ts'
 import { loginAtNode } from './node-login.ts'
@@ -54,12 +54,8 @@ export class Steward {
 
   /** @throws AllwriteError unavailable */
   async lookupRole(name: string): Promise<RoleRecord | undefined> {
-    const { rows } = await this.#ask(
-      `SELECT to_json(r)::text FROM allwrite.role_record(${literalOf(name)}) AS r`,
-      roleMsMax,
-    )
-    const text = rows[0]?.[0]
-    return text == null ? undefined : roleOf(JSON.parse(text) as RoleRow)
+    const { rows } = await this.#ask(roleRecordSql(literalOf(name)), roleMsMax)
+    return roleOf(rows[0]?.[0])
   }
 
   /**
@@ -188,24 +184,5 @@ async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
     clearTimeout(timer)
   }
 }
-
-/** As `allwrite.role_record()` has it. */
-interface RoleRow {
-  readonly verifier: string | null
-  readonly can_login: boolean
-  readonly expired: boolean
-  readonly connection_limit: number
-  readonly superuser: boolean
-  readonly member_of: readonly string[]
-}
-
-const roleOf = (row: RoleRow): RoleRecord => ({
-  verifier: row.verifier,
-  canLogin: row.can_login,
-  expired: row.expired,
-  connectionLimit: row.connection_limit,
-  superuser: row.superuser,
-  memberOf: row.member_of,
-})
 
 const literalOf = (text: string): string => `'${text.replaceAll("'", "''")}'`

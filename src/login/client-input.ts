@@ -7,11 +7,14 @@
  * @module
  */
 import type { Socket } from 'node:net'
-import { AllwriteError } from '../../core/errors.ts'
-import { FrameScanner, frontendRules, Part, typeByte } from '../../wire/pgwire/frames.ts'
+import { AllwriteError } from '../core/errors.ts'
+import { FrameScanner, frontendRules, Part, typeByte } from '../wire/pgwire/frames.ts'
 
 /** Bytes that wait here before the socket is paused: a few chunks, so that a pipeline never starves. */
-export const inputBytesMax = 256 * 1024
+const inputBytesMax = 256 * 1024
+
+/** How long a client may take to read its last words, ms. */
+const lingerMsMax = 2_000
 
 /** One frame of the client, or a run or part of CopyData. */
 export interface ClientFrame {
@@ -38,8 +41,12 @@ export class ClientInput {
   readonly left: Promise<void>
   #leave: () => void = () => undefined
 
-  constructor(socket: Socket, leftover: Buffer) {
+  readonly #onMore: () => void
+
+  /** @param onMore called when `take` or `exhausted` may have something new to say */
+  constructor(socket: Socket, leftover: Buffer, onMore: () => void = () => undefined) {
     this.#socket = socket
+    this.#onMore = onMore
     this.left = new Promise((resolve) => {
       this.#leave = resolve
     })
@@ -88,6 +95,11 @@ export class ClientInput {
     return this.#queue[this.#head + ahead]
   }
 
+  /** Bytes that wait to be taken. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** No more frames will come, and none is left. */
   get exhausted(): boolean {
     return this.#ended && this.#queue.length === this.#head && !this.#failure
@@ -106,6 +118,7 @@ export class ClientInput {
     const wake = this.#wake
     this.#wake = undefined
     wake?.()
+    this.#onMore()
   }
 
   /** The next frame, or undefined at the client's end. */
@@ -157,4 +170,18 @@ export class ClientInput {
     this.#ended = true
     this.wake()
   }
+}
+
+/** Behind `end()`: resolves when the client has closed its side, or is cut off. */
+export function lastWordsRead(socket: Socket): Promise<void> {
+  if (socket.closed) return Promise.resolve()
+  const timer = setTimeout(() => socket.destroy(), lingerMsMax)
+  // What the client still sends is read and dropped, so that its end is seen.
+  socket.resume()
+  return new Promise((resolve) => {
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 
 /** Gathers up to this are joined into one buffer for one write, bytes; larger ones are written with writev. */
-const joinBytesMax = 16 * 1024
+export const joinBytesMax = 16 * 1024
 /** A gather beyond this is written at once, bytes. */
 const gatherBytesMax = 256 * 1024
 
@@ -29,30 +29,31 @@ export class ClientOutput {
     socket.on('close', () => this.#pressure(false))
   }
 
+  /** The client does not read as fast as it is written to. */
   get blocked(): boolean {
     return this.#blocked
   }
 
-  /** Part of a buffer. */
+  /** Part of a buffer; neighbours are joined without a copy. */
   append(buffer: Buffer, start: number, end: number): void {
     if (buffer === this.#runBuffer && start === this.#runEnd) {
       this.#runEnd = end
       return
     }
-    this.#endRun()
+    this.endRun()
     this.#runBuffer = buffer
     this.#runStart = start
     this.#runEnd = end
   }
 
   push(message: Buffer): void {
-    this.#endRun()
-    this.#add(message)
+    this.endRun()
+    this.add(message)
   }
 
   /** Writes what is ready, in one write. */
   flush(): void {
-    this.#endRun()
+    this.endRun()
     const slices = this.#ready
     const [first] = slices
     if (!first) return
@@ -72,16 +73,17 @@ export class ClientOutput {
     if (!free) this.#pressure(true)
   }
 
-  #endRun(): void {
+  /** What was appended is a slice of its own from here on. */
+  protected endRun(): void {
     const buffer = this.#runBuffer
     if (!buffer) return
     this.#runBuffer = undefined
-    this.#add(
+    this.add(
       this.#runStart === 0 && this.#runEnd === buffer.length ? buffer : buffer.subarray(this.#runStart, this.#runEnd),
     )
   }
 
-  #add(slice: Buffer): void {
+  protected add(slice: Buffer): void {
     this.#ready.push(slice)
     this.#readyBytes += slice.length
     if (this.#readyBytes > gatherBytesMax) this.flush()
