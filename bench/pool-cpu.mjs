@@ -10,20 +10,15 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { cpus, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createByteReader } from '../dist/login/byte-reader.js'
-import { loginAtServer } from '../dist/login/server-login.js'
 import { startEndpoint } from '../dist/proxy/endpoint.js'
-import { fakeCluster, fakeTrust, password } from '../dist/proxy/pool/fake-node.js'
-import { fixedRoutes } from '../dist/proxy/pool/fixed-routes.js'
+import { fakeCluster, fakePool, loginAtFakes } from '../dist/proxy/pool/fake-node.js'
+import { fixedRoutes } from '../dist/proxy/pool/fixed-routes.fixture.js'
 import { openPool } from '../dist/proxy/pool/index.js'
 import { percentile } from '../dist/testing/chaos/report.js'
-import { startupMessage } from '../dist/wire/pgwire/login-messages.js'
 import { bindPlain, describe, execute, parse, query, sync } from '../dist/wire/pgwire/messages.js'
-import { keysOfPassword } from '../dist/wire/pgwire/scram-client.js'
 
 const { values } = parseArgs({
   options: {
@@ -43,7 +38,7 @@ const serve = async (what, port) => {
   const settings = { MaxIdleConnectionsPercent: 100 }
   const served =
     what === 'pool'
-      ? await openPool({ ...place, ...fakeTrust(), settings, log })
+      ? await openPool({ ...place, ...fakePool(), settings, log })
       : await startEndpoint({ ...place, tls: () => false })
   process.on('message', () => {
     const { user, system } = process.cpuUsage()
@@ -59,20 +54,9 @@ const requests = {
 }
 /** ReadyForQuery up to its status. */
 const readyHead = Buffer.from([0x5a, 0, 0, 0, 5])
-// The fakes' verifier: its salt is known, so hashing the password once is enough.
-const keys = keysOfPassword(password, Buffer.alloc(16, 1), 4096)
 
 const login = async (port) => {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-  const reader = createByteReader(socket)
-  socket.write(
-    startupMessage([
-      ['user', 'app'],
-      ['database', 'postgres'],
-    ]),
-  )
-  await loginAtServer(socket, reader, { kind: 'keys', ...keys })
-  reader.release()
+  const socket = await loginAtFakes(port)
   socket.resume()
   socket.write(Buffer.concat([parse('p', 'SELECT 1234567890'), sync]))
   await once(socket, 'data')

@@ -8,16 +8,12 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createByteReader } from '../dist/login/byte-reader.js'
-import { loginAtServer } from '../dist/login/server-login.js'
-import { fakeCluster, fakeTrust, password } from '../dist/proxy/pool/fake-node.js'
-import { fixedRoutes, openPool } from '../dist/proxy/pool/index.js'
-import { startupMessage } from '../dist/wire/pgwire/login-messages.js'
+import { fakeCluster, fakePool, loginAtFakes } from '../dist/proxy/pool/fake-node.js'
+import { fixedRoutes } from '../dist/proxy/pool/fixed-routes.fixture.js'
+import { openPool } from '../dist/proxy/pool/index.js'
 import { query } from '../dist/wire/pgwire/messages.js'
-import { keysOfPassword } from '../dist/wire/pgwire/scram-client.js'
 
 const { values } = parseArgs({
   options: {
@@ -29,12 +25,10 @@ const { values } = parseArgs({
 })
 if (values.node !== undefined) {
   const pool = await openPool({
-    host: '127.0.0.1',
-    port: 0,
     routes: fixedRoutes([{ node: 1, host: '127.0.0.1', port: Number(values.node) }]),
     settings: { nodeConnectionsMax: Number(values.connections), MaxIdleConnectionsPercent: 100 },
     log: { warn: (fields, message) => process.stderr.write(`${message} ${JSON.stringify(fields)}\n`) },
-    ...fakeTrust(),
+    ...fakePool(),
   })
   process.stdout.write(`${JSON.stringify({ port: pool.port })}\n`)
   await once(process, 'SIGTERM')
@@ -51,21 +45,9 @@ const [line] = await once(pool.stdout, 'data')
 const { port } = JSON.parse(line)
 const before = memoryOf(pool.pid)
 
-// The fakes' verifier: its salt is known, so hashing the password once is enough.
-const keys = keysOfPassword(password, Buffer.alloc(16, 1), 4096)
 const sockets = []
 const open = async () => {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-  const reader = createByteReader(socket)
-  socket.write(
-    startupMessage([
-      ['user', 'app'],
-      ['database', 'postgres'],
-    ]),
-  )
-  await loginAtServer(socket, reader, { kind: 'keys', ...keys })
-  reader.release()
-  sockets.push(socket)
+  sockets.push(await loginAtFakes(port))
 }
 const started = performance.now()
 for (let done = 0; done < clientCount; done += 100) {

@@ -15,7 +15,7 @@
 import type { Socket } from 'node:net'
 import { AllwriteError, assert } from '../../core/errors.ts'
 import { parseErrorFields, type ErrorFields } from '../../wire/pgwire/errors.ts'
-import { backendRules, FrameScanner, Part, typeByte } from '../../wire/pgwire/frames.ts'
+import { backendRules, backendType, FrameScanner, Part } from '../../wire/pgwire/frames.ts'
 import { readFunctionValue, readParameter, readTag } from '../../wire/pgwire/messages.ts'
 import { joinBytesMax } from '../../login/client-output.ts'
 import type { HeldOutput } from './output.ts'
@@ -91,23 +91,6 @@ export interface ChannelHooks {
   /** Called once. `fatal`: the server's last words. */
   closed(fatal: Buffer | undefined): void
 }
-
-const type = {
-  parseComplete: typeByte('1'),
-  bindComplete: typeByte('2'),
-  closeComplete: typeByte('3'),
-  notification: typeByte('A'),
-  complete: typeByte('C'),
-  row: typeByte('D'),
-  error: typeByte('E'),
-  copyIn: typeByte('G'),
-  empty: typeByte('I'),
-  notice: typeByte('N'),
-  parameter: typeByte('S'),
-  suspended: typeByte('s'),
-  value: typeByte('V'),
-  ready: typeByte('Z'),
-} as const
 
 export class Channel {
   readonly #socket: Socket
@@ -289,32 +272,32 @@ export class Channel {
     }
     const shown = cycle !== undefined && cycle.options.show && !cycle.discarded
     switch (kind) {
-      case type.ready:
+      case backendType.ready:
         this.#ready(buffer, start, end)
         return
-      case type.complete:
+      case backendType.complete:
         if (cycle) cycle.result.tag = readTag(buffer, start, end)
         break
-      case type.value:
+      case backendType.value:
         if (cycle) cycle.result.value = readFunctionValue(buffer.subarray(start, end))
         break
-      case type.error:
+      case backendType.error:
         this.#error(cycle, buffer.subarray(start, end))
         return
-      case type.notice:
+      case backendType.notice:
         this.#notice(cycle, buffer, start, end)
         return
-      case type.notification:
+      case backendType.notification:
         this.#fact(buffer.subarray(start, end))
         return
-      case type.parameter: {
+      case backendType.parameter: {
         const frame = buffer.subarray(start, end)
         const [name, value] = readParameter(frame)
         const shownFrame = this.#hooks.parameter(name, value, frame)
         if (shownFrame) this.#fact(shownFrame)
         return
       }
-      case type.copyIn:
+      case backendType.copyIn:
         cycle?.options.copyIn?.()
         break
       default:
@@ -323,7 +306,7 @@ export class Channel {
     const instead = cycle?.options.track && tracked[kind] === 1 ? cycle.options.track(kind, shown) : undefined
     this.#partShown = shown
     if (!shown) return
-    if (cycle.options.keepComplete && (kind === type.complete || kind === type.value)) {
+    if (cycle.options.keepComplete && (kind === backendType.complete || kind === backendType.value)) {
       cycle.result.complete = instead ?? buffer.subarray(start, end)
       this.defer()
       return
@@ -356,7 +339,7 @@ export class Channel {
     if (!cycle) return
     cycle.result.error = fields
     cycle.result.errorFrame = frame
-    cycle.options.track?.(type.error, false)
+    cycle.options.track?.(backendType.error, false)
     cycle.options.failed?.()
     if (!cycle.options.show || cycle.discarded) return
     const shown = cycle.options.error ? cycle.options.error(fields, frame) : frame
@@ -388,13 +371,13 @@ export class Channel {
 /** Types that `track` sees. */
 const tracked = new Uint8Array(256)
 for (const kind of [
-  type.parseComplete,
-  type.bindComplete,
-  type.closeComplete,
-  type.complete,
-  type.row,
-  type.empty,
-  type.suspended,
+  backendType.parseComplete,
+  backendType.bindComplete,
+  backendType.closeComplete,
+  backendType.complete,
+  backendType.row,
+  backendType.empty,
+  backendType.suspended,
 ]) {
   tracked[kind] = 1
 }

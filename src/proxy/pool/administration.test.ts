@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { Client } from 'pg'
 import { AllwriteError } from '../../core/errors.ts'
 import { cancelRequest } from '../../wire/pgwire/login-messages.ts'
-import { fakeCluster, fakeTrust, password } from './fake-node.ts'
+import { fakeCluster, fakePool, password } from './fake-node.ts'
 import { openPool, type Pool, type PoolOptions } from './pool.ts'
 
 type Cell = string | number | null
@@ -24,10 +24,8 @@ const poolOf = (
   more: Partial<Pick<PoolOptions, 'reload'>> = {},
 ): Promise<Pool> =>
   openPool({
-    host: '127.0.0.1',
-    port: 0,
     routes: fakes.routes,
-    ...fakeTrust(),
+    ...fakePool(),
     ...more,
     settings: { MaxIdleConnectionsPercent: 100, ...settings },
     log: { warn: () => undefined },

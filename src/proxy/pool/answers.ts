@@ -4,7 +4,7 @@
  * @module
  */
 import type { ErrorFields } from '../../wire/pgwire/errors.ts'
-import { backendCollectedMax, backendRules, typeByte, type FrameRules } from '../../wire/pgwire/frames.ts'
+import { backendCollectedMax, backendRules, backendType, type FrameRules } from '../../wire/pgwire/frames.ts'
 
 /** What a message is answered by. `sync`: ReadyForQuery alone; `query` and `call`: anything up to one. */
 export type AnswerKind = 'parse' | 'bind' | 'describe' | 'close' | 'execute' | 'sync' | 'query' | 'call'
@@ -31,40 +31,21 @@ export const emptyAnswer = (): HiddenAnswer => ({
   status: 0,
 })
 
-export const backend = {
-  parseComplete: typeByte('1'),
-  bindComplete: typeByte('2'),
-  closeComplete: typeByte('3'),
-  notification: typeByte('A'),
-  complete: typeByte('C'),
-  row: typeByte('D'),
-  error: typeByte('E'),
-  copyIn: typeByte('G'),
-  empty: typeByte('I'),
-  notice: typeByte('N'),
-  noData: typeByte('n'),
-  parameter: typeByte('S'),
-  suspended: typeByte('s'),
-  description: typeByte('T'),
-  parameters: typeByte('t'),
-  ready: typeByte('Z'),
-} as const
-
 /** The kind that a message type completes; 0 elsewhere. */
 export const completes = new Map<number, AnswerKind>([
-  [backend.parseComplete, 'parse'],
-  [backend.bindComplete, 'bind'],
-  [backend.closeComplete, 'close'],
-  [backend.complete, 'execute'],
-  [backend.empty, 'execute'],
-  [backend.suspended, 'execute'],
-  [backend.description, 'describe'],
-  [backend.noData, 'describe'],
+  [backendType.parseComplete, 'parse'],
+  [backendType.bindComplete, 'bind'],
+  [backendType.closeComplete, 'close'],
+  [backendType.complete, 'execute'],
+  [backendType.empty, 'execute'],
+  [backendType.suspended, 'execute'],
+  [backendType.description, 'describe'],
+  [backendType.noData, 'describe'],
 ])
 
 /** As a backend's, but descriptions come whole: they are compared. */
 export const rules: FrameRules = { lengthMax: backendRules.lengthMax.slice(), streamed: backendRules.streamed.slice() }
-for (const kind of [backend.description, backend.parameters]) {
+for (const kind of [backendType.description, backendType.parameters]) {
   rules.lengthMax[kind] = backendCollectedMax
   rules.streamed[kind] = 0
 }

@@ -2,7 +2,7 @@ import { deepEqual, equal, rejects, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { commandComplete } from '../../wire/pgwire/messages.ts'
-import { fakeCluster, fakeTrust, password, type Script } from './fake-node.ts'
+import { fakeCluster, fakePool, password, type Script } from './fake-node.ts'
 import { openPool, type PoolOptions } from './pool.ts'
 import { checkedSettings } from './settings.ts'
 
@@ -11,10 +11,8 @@ async function begin(script: Script, settings: PoolOptions['settings'] = { maskC
   const fakes = await fakeCluster(1)
   fakes.node(1).script = script
   const pool = await openPool({
-    host: '127.0.0.1',
-    port: 0,
     routes: fakes.routes,
-    ...fakeTrust(),
+    ...fakePool(),
     settings: { MaxIdleConnectionsPercent: 100, ...settings },
     log: {
       warn: (_fields, message) => {

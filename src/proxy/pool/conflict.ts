@@ -7,7 +7,7 @@
 import { AllwriteError } from '../../core/errors.ts'
 import { parseErrorFields } from '../../wire/pgwire/errors.ts'
 import { Status } from '../../wire/pgwire/messages.ts'
-import { backend } from './answers.ts'
+import { backendType } from '../../wire/pgwire/frames.ts'
 
 /** A transaction that loses as often is told so: whoever retries then knows more of it than the pool. */
 const conflictsMax = 5
@@ -42,7 +42,7 @@ export class Conflicts {
   /** True: the message is not for the client. An error ends its unit: nothing but its ReadyForQuery follows. */
   takes({ context, kind, recording }: Owner, type: number, buffer: Buffer, start: number, end: number): boolean {
     const { replay, maskConflicts } = context.settings
-    if (type !== backend.error || !replay || recording.lost || this.#count >= conflictsMax) return false
+    if (type !== backendType.error || !replay || recording.lost || this.#count >= conflictsMax) return false
     if (!masksConflicts(maskConflicts, kind.user, kind.database)) return false
     const frame = buffer.subarray(start, end)
     if (parseErrorFields(frame.subarray(5)).sqlState !== '40001') return false

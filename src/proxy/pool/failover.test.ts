@@ -2,7 +2,7 @@
 import { deepEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
-import { fakeCluster, fakeTrust, password, type FakeNode } from './fake-node.ts'
+import { fakeCluster, fakePool, password, type FakeNode } from './fake-node.ts'
 import { openPool } from './pool.ts'
 
 const clientCount = 6
@@ -44,10 +44,8 @@ for (const seed of [1, 2, 3, 4]) {
     }
     for (const number of [1, 2, 3]) doom(fakes.node(number))
     await using pool = await openPool({
-      host: '127.0.0.1',
-      port: 0,
       routes: fakes.routes,
-      ...fakeTrust(),
+      ...fakePool(),
       settings: { nodeConnectionsMax: 3, MaxIdleConnectionsPercent: 100 },
       log: { warn: () => undefined },
     })

@@ -5,12 +5,14 @@
  * @module
  */
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { authenticate } from '../../login/authenticate.ts'
+import { createByteReader } from '../../login/byte-reader.ts'
+import { loginAtServer } from '../../login/server-login.ts'
 import { closeChannel, openChannel, readOpening } from '../../login/login-channel.ts'
 import { errorResponse } from '../../wire/pgwire/errors.ts'
 import { FrameScanner, frontendRules } from '../../wire/pgwire/frames.ts'
-import { backendKeyData, parameterStatus } from '../../wire/pgwire/login-messages.ts'
+import { backendKeyData, parameterStatus, startupMessage } from '../../wire/pgwire/login-messages.ts'
 import {
   bindComplete,
   closeComplete,
@@ -28,12 +30,14 @@ import {
 } from '../../wire/pgwire/messages.ts'
 import { createThrottle } from '../../login/throttle.ts'
 import { defaultRules } from '../../wire/hba/rules.ts'
-import { verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
+import { keysOfPassword, verifierOfPassword } from '../../wire/pgwire/scram-client.ts'
 import type { EndpointRoutes } from '../contract.ts'
-import { fixedRoutes } from './fixed-routes.ts'
+import { fixedRoutes } from './fixed-routes.fixture.ts'
 
 export const password = 'secret'
-const verifier = verifierOfPassword(password, Buffer.alloc(16, 1), 4096)
+const salt = Buffer.alloc(16, 1)
+const iterations = 4096
+const verifier = verifierOfPassword(password, salt, iterations)
 const roleRecordOf = (superuser: boolean): string =>
   JSON.stringify({
     verifier,
@@ -44,8 +48,28 @@ const roleRecordOf = (superuser: boolean): string =>
     member_of: [],
   })
 
-/** What a pool in front of scripted nodes needs besides its routes. */
-export const fakeTrust = () => ({
+/** The verifier's salt is known, so hashing the password once is enough for any number of clients. */
+const clientKeys = keysOfPassword(password, salt, iterations)
+
+/** A client of what stands in front of scripted nodes: logged in, and paused without listeners. */
+export async function loginAtFakes(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  const reader = createByteReader(socket)
+  socket.write(
+    startupMessage([
+      ['user', 'app'],
+      ['database', 'postgres'],
+    ]),
+  )
+  await loginAtServer(socket, reader, { kind: 'keys', ...clientKeys })
+  reader.release()
+  return socket
+}
+
+/** What a pool in front of scripted nodes needs besides its routes, its settings and its log. */
+export const fakePool = () => ({
+  host: '127.0.0.1',
+  port: 0,
   keys: { password, vouchKey: Buffer.alloc(32, 2), mockSecret: Buffer.alloc(32, 3) },
   database: 'postgres',
   rules: defaultRules,

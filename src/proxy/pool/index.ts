@@ -7,7 +7,6 @@
  *
  * @module
  */
-export { fixedRoutes, type FixedNode } from './fixed-routes.ts'
 export { openPool, type ClientInfo, type Pool, type PoolOptions } from './pool.ts'
 export type { FailoverCounts } from './session-context.ts'
 export { checkedSettings, defaultSettings, type PoolSettings } from './settings.ts'

@@ -2,17 +2,15 @@ import { deepEqual, equal, match, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { commandComplete } from '../../wire/pgwire/messages.ts'
-import { fakeCluster, fakeTrust, password } from './fake-node.ts'
+import { fakeCluster, fakePool, password } from './fake-node.ts'
 import { openPool, type Pool, type PoolOptions } from './pool.ts'
 
 type Fakes = Awaited<ReturnType<typeof fakeCluster>>
 
 const poolOf = (fakes: Fakes, settings: PoolOptions['settings'] = {}): Promise<Pool> =>
   openPool({
-    host: '127.0.0.1',
-    port: 0,
     routes: fakes.routes,
-    ...fakeTrust(),
+    ...fakePool(),
     settings: { MaxIdleConnectionsPercent: 100, ...settings },
     log: {
       warn: (fields, message) => {

@@ -13,11 +13,10 @@ import type { Socket } from 'node:net'
 import { createHash } from 'node:crypto'
 import { AllwriteError, assert } from '../../core/errors.ts'
 import { parseErrorFields } from '../../wire/pgwire/errors.ts'
-import { FrameScanner, Part } from '../../wire/pgwire/frames.ts'
+import { backendType as type, FrameScanner, Part } from '../../wire/pgwire/frames.ts'
 import { bindPlain, close, describe, flush, query, readParameter, readTag, Status } from '../../wire/pgwire/messages.ts'
 import type { Target } from '../contract.ts'
 import {
-  backend as type,
   columnsOf,
   completes,
   emptyAnswer,

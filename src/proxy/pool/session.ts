@@ -15,12 +15,11 @@
  */
 import type { Socket } from 'node:net'
 import { AllwriteError, InvariantError } from '../../core/errors.ts'
-import { Part } from '../../wire/pgwire/frames.ts'
+import { backendType, Part } from '../../wire/pgwire/frames.ts'
 import { readParameter, Status } from '../../wire/pgwire/messages.ts'
 import type { Target } from '../contract.ts'
 import { borrow } from './borrow.ts'
 import { ClientInput, lastWordsRead, type ClientFrame } from '../../login/client-input.ts'
-import { backend } from './answers.ts'
 import { ClientOutput } from '../../login/client-output.ts'
 import { NoNode, type Home, type Kind } from './connections.ts'
 import { Conflicts } from './conflict.ts'
@@ -160,7 +159,7 @@ export class PooledSession implements Borrower {
   // --- what the connection says ---
 
   visible(type: number, buffer: Buffer, start: number, end: number, part: number): void {
-    if (type === backend.error) this.#sawError = true
+    if (type === backendType.error) this.#sawError = true
     if (this.conflicts.takes(this, type, buffer, start, end)) return
     this.lastShown = type
     this.kind.traffic.sent += end - start
@@ -169,13 +168,13 @@ export class PooledSession implements Borrower {
   }
 
   fact(frame: Buffer): void {
-    if (frame[0] === backend.parameter) {
+    if (frame[0] === backendType.parameter) {
       const [name, value] = readParameter(frame)
       if (this.told.get(name) === value) return
       this.told.set(name, value)
     }
     // In a repetition the client has had its notices.
-    else if (this.comparison && frame[0] === backend.notice) return
+    else if (this.comparison && frame[0] === backendType.notice) return
     this.output.push(frame)
   }
 

@@ -38,6 +38,27 @@ export const backendCollectedMax = 64 * 1024 * 1024
 /** The type byte of a one-letter message name. */
 export const typeByte = (letter: string): number => letter.charCodeAt(0)
 
+/** Types of a server's messages. */
+export const backendType = {
+  parseComplete: typeByte('1'),
+  bindComplete: typeByte('2'),
+  closeComplete: typeByte('3'),
+  notification: typeByte('A'),
+  complete: typeByte('C'),
+  row: typeByte('D'),
+  error: typeByte('E'),
+  copyIn: typeByte('G'),
+  empty: typeByte('I'),
+  notice: typeByte('N'),
+  noData: typeByte('n'),
+  parameter: typeByte('S'),
+  suspended: typeByte('s'),
+  description: typeByte('T'),
+  parameters: typeByte('t'),
+  value: typeByte('V'),
+  ready: typeByte('Z'),
+} as const
+
 function rulesOf(limits: Readonly<Record<string, number>>, streamed: string, otherMax = 0): FrameRules {
   const rules: FrameRules = { lengthMax: new Float64Array(256).fill(otherMax), streamed: new Uint8Array(256) }
   for (const [letters, max] of Object.entries(limits))
