@@ -42,7 +42,10 @@ export async function runOutside(
     const text = `${statement.tag}${concurrently} cannot run inside a transaction block`
     return new AllwriteError('protocol', text, { sqlState: '25001' })
   }
-  const journaled = await journal(core, statement)
+  const journaled = await journal(core, statement).catch((thrown: unknown) => {
+    core.onCancel = undefined
+    throw thrown
+  })
   if (journaled instanceof AllwriteError) return journaled
   const result = typeof journaled === 'string' ? skipped(journaled) : await settled(core, journaled)
   if (result instanceof AllwriteError) return result
@@ -58,11 +61,18 @@ const skipped = (message: string): BuildResult => ({
   notices: message === '' ? [] : [{ message, sqlState: '00000' }],
 })
 
+interface Journaled {
+  readonly result: Promise<BuildResult>
+  readonly cancel: Promise<'cancelled'>
+}
+
+const cancelOf = (core: Core): Promise<'cancelled'> =>
+  new Promise((resolve) => {
+    core.onCancel = () => resolve('cancelled')
+  })
+
 /** A text: nothing is to be done, and what to say of that. */
-async function journal(
-  core: Core,
-  { request }: ConcurrentStatement,
-): Promise<AllwriteError | string | { readonly result: Promise<BuildResult> }> {
+async function journal(core: Core, { request }: ConcurrentStatement): Promise<AllwriteError | string | Journaled> {
   const { functions, journalSecret, gate } = core.options
   const id = randomUUID()
   const ofDatabase = request.kind === 'database'
@@ -83,9 +93,12 @@ async function journal(
       await core.rollbackWrap()
       return value
     }
+    // From here on: a cancel that comes while the journal decides would meet no statement of the server's.
+    const cancel = cancelOf(core)
     const failure = await core.end()
-    if (!failure && value === '') return value
-    if (!failure) return { result }
+    if (!failure && value !== '') return { result, cancel }
+    core.onCancel = undefined
+    if (!failure) return ''
     if (failure.kind === 'error') return errorOf(failure.fields)
     if (tries >= retriesMax) return conflictError(failure.conflict)
     if (failure.conflict.position !== undefined) await gate.whenApplied(failure.conflict.position)
@@ -97,13 +110,7 @@ async function journal(
  * wait for.
  * @throws ClientGone
  */
-async function settled(
-  core: Core,
-  { result }: { readonly result: Promise<BuildResult> },
-): Promise<BuildResult | AllwriteError> {
-  const cancel = new Promise<'cancelled'>((resolve) => {
-    core.onCancel = () => resolve('cancelled')
-  })
+async function settled(core: Core, { result, cancel }: Journaled): Promise<BuildResult | AllwriteError> {
   // What came before its answer may be shown now: the client may wait for long.
   core.out.flush()
   const outcome = await Promise.race([result, cancel, core.input.left]).finally(() => {
