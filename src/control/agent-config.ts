@@ -5,7 +5,7 @@
  */
 import { AllwriteError } from '../core/errors.ts'
 import { nodeId, type NodeId } from '../core/ids.ts'
-import { fieldsOf, readJson, type Fields } from './json.ts'
+import { fieldsOf, readerOf, readJson } from './json.ts'
 
 export interface AgentConfig {
   readonly node: NodeId
@@ -81,34 +81,5 @@ export function readAgentConfig(path: string): AgentConfig {
     tlsCert: reader.textOrNull('tlsCert'),
     tlsKey: reader.textOrNull('tlsKey'),
     logLevel: reader.text('logLevel'),
-  }
-}
-
-function readerOf(fields: Fields, path: string) {
-  const wrong = (name: string, wanted: string) =>
-    new AllwriteError('configuration', `"${name}" in "${path}" must be ${wanted}`)
-  const text = (name: string): string => {
-    const value = fields[name]
-    if (typeof value !== 'string' || value === '') throw wrong(name, 'a text')
-    return value
-  }
-  return {
-    text,
-    textOrNull: (name: string) => (fields[name] === null || fields[name] === undefined ? null : text(name)),
-    number: (name: string): number => {
-      const value = fields[name]
-      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong(name, 'a whole number')
-      return value
-    },
-    list: (name: string): readonly unknown[] => {
-      const value = fields[name]
-      if (!Array.isArray(value)) throw wrong(name, 'a list')
-      return value
-    },
-    flag: (name: string): boolean => {
-      const value = fields[name]
-      if (typeof value !== 'boolean') throw wrong(name, 'true or false')
-      return value
-    },
   }
 }

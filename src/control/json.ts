@@ -40,3 +40,33 @@ export function writeJson(path: string, value: object): void {
   }
   renameSync(temporary, path)
 }
+
+/** Checked reading of fields. @throws AllwriteError configuration, naming the field and the file */
+export function readerOf(fields: Fields, path: string) {
+  const wrong = (name: string, wanted: string) =>
+    new AllwriteError('configuration', `"${name}" in "${path}" must be ${wanted}`)
+  const text = (name: string): string => {
+    const value = fields[name]
+    if (typeof value !== 'string' || value === '') throw wrong(name, 'a text')
+    return value
+  }
+  return {
+    text,
+    textOrNull: (name: string) => (fields[name] === null || fields[name] === undefined ? null : text(name)),
+    number: (name: string): number => {
+      const value = fields[name]
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong(name, 'a whole number')
+      return value
+    },
+    list: (name: string): readonly unknown[] => {
+      const value = fields[name]
+      if (!Array.isArray(value)) throw wrong(name, 'a list')
+      return value
+    },
+    flag: (name: string): boolean => {
+      const value = fields[name]
+      if (typeof value !== 'boolean') throw wrong(name, 'true or false')
+      return value
+    },
+  }
+}

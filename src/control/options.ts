@@ -4,7 +4,7 @@
  * @module
  */
 import { AllwriteError } from '../core/errors.ts'
-import { checkedSettings, defaultSettings, type EndpointSpec, type PoolSettings } from '../proxy/index.ts'
+import { checkedSettings, settingFromText, type EndpointSpec, type PoolSettings } from '../proxy/index.ts'
 
 /** Options of `allwrite up`, checked. Undefined = not said: the stored value, else the default. */
 export interface UpOptions {
@@ -162,31 +162,27 @@ const rateMax = 1024 ** 3
  */
 export function parsePoolSettings(texts: readonly string[]): Partial<PoolSettings> {
   const settings: Record<string, unknown> = {}
-  const names = new Map(Object.keys(defaultSettings).map((name) => [name.toLowerCase(), name]))
   for (const text of texts) {
     const at = text.indexOf('=')
-    const name = names.get(text.slice(0, Math.max(at, 0)).trim().toLowerCase())
-    if (name === undefined)
-      refuse(`setting of the pool: "${text}"`, `NAME=VALUE, NAME being ${[...names.values()].join(', ')}`)
-    else settings[name] = poolValue(name, text.slice(at + 1).trim())
+    if (at < 0) refuse(`setting of the pool: "${text}"`, 'NAME=VALUE')
+    const [name, value] = settingFromText(text.slice(0, at).trim(), text.slice(at + 1).trim())
+    if (typeof value === 'number' && !Number.isSafeInteger(value))
+      refuse(`value of ${name}: "${text}"`, 'a whole number')
+    settings[name] = value
   }
   checkedSettings(settings)
   return settings
 }
 
-function poolValue(name: string, text: string): unknown {
-  const byDefault = new Map<string, unknown>(Object.entries(defaultSettings)).get(name)
-  if (typeof byDefault === 'boolean') return parseSwitch(text)
-  if (typeof byDefault === 'number')
-    return /^\d+$/.test(text) ? Number(text) : refuse(`value of ${name}: "${text}"`, 'a whole number')
-  return Array.isArray(byDefault) ? text.split(',').filter((word) => word !== '') : text
+/** @throws AllwriteError configuration: only one of the two was named */
+export function requireTlsPair({ tlsCert, tlsKey }: Pick<UpOptions, 'tlsCert' | 'tlsKey'>): void {
+  if ((tlsCert === null) !== (tlsKey === null))
+    throw new AllwriteError('configuration', '--tls-cert and --tls-key belong together')
 }
 
 /** Checks what single options can't show. @throws AllwriteError configuration */
 export function checkTogether(options: UpOptions): UpOptions {
-  if ((options.tlsCert === null) !== (options.tlsKey === null)) {
-    throw new AllwriteError('configuration', '--tls-cert and --tls-key belong together')
-  }
+  requireTlsPair(options)
   const { journalRetainBytes, journalCapBytes } = options
   if (journalRetainBytes !== undefined && journalCapBytes !== undefined && journalRetainBytes > journalCapBytes) {
     throw new AllwriteError('configuration', '--journal-retain is larger than --journal-cap')

@@ -7,7 +7,7 @@ import { AllwriteError } from '../core/errors.ts'
 import { proxyKeys } from '../login/vouching.ts'
 import { checkedSettings, type EndpointSpec, type Pooling, type ProxyOptions } from '../proxy/index.ts'
 import { pathsOf, type ClusterDir } from './cluster-dir.ts'
-import { fieldsOf, readJson } from './json.ts'
+import { fieldsOf, readerOf, readJson } from './json.ts'
 import { database, endpointPorts, listenHost, type UpOptions } from './options.ts'
 
 export type ProxyConfig = Omit<ProxyOptions, 'log'>
@@ -60,23 +60,20 @@ export function proxyJson(config: ProxyConfig): object {
   return { ...config, pooling: { ...pooling, keys } }
 }
 
-function readPooling(value: unknown): Pooling {
+function readPooling(value: unknown, path: string): Pooling {
   const fields = fieldsOf(value)
-  const keys = fieldsOf(fields['keys'])
+  const pool = readerOf(fields, path)
+  const keys = readerOf(fieldsOf(fields['keys']), path)
   const tls = fieldsOf(fields['tls'])
-  const text = (from: Readonly<Record<string, unknown>>, name: string): string => {
-    const found = from[name]
-    if (typeof found !== 'string') throw new AllwriteError('configuration', `"${name}" of the pool must be a text`)
-    return found
-  }
-  const bytes = (name: string): Buffer => Buffer.from(text(keys, name), 'hex')
+  const files = readerOf(tls, path)
+  const bytes = (name: string): Buffer => Buffer.from(keys.text(name), 'hex')
   return {
-    keys: { password: text(keys, 'password'), vouchKey: bytes('vouchKey'), mockSecret: bytes('mockSecret') },
-    database: text(fields, 'database'),
-    hbaFile: text(fields, 'hbaFile'),
+    keys: { password: keys.text('password'), vouchKey: bytes('vouchKey'), mockSecret: bytes('mockSecret') },
+    database: pool.text('database'),
+    hbaFile: pool.text('hbaFile'),
     settings: checkedSettings(fieldsOf(fields['settings'])),
     ...('certFile' in tls && {
-      tls: { certFile: text(tls, 'certFile'), keyFile: text(tls, 'keyFile'), caFile: text(tls, 'caFile') },
+      tls: { certFile: files.text('certFile'), keyFile: files.text('keyFile'), caFile: files.text('caFile') },
     }),
   }
 }
@@ -92,7 +89,7 @@ export function readProxyConfig(path: string): ProxyConfig {
     api,
     endpoints: endpoints.map((endpoint: unknown) => readEndpoint(endpoint, path)),
     ...(typeof lagMax === 'number' ? { lagMax } : {}),
-    ...(pooling === undefined ? {} : { pooling: readPooling(pooling) }),
+    ...(pooling === undefined ? {} : { pooling: readPooling(pooling, path) }),
   }
 }
 

@@ -21,7 +21,7 @@ export type { EndpointKind, EndpointRoutes, RouteEvent, Target } from './contrac
 export { watchCluster } from './cluster-client.ts'
 export { parseEndpoint, type EndpointSpec } from './endpoint-spec.ts'
 export { cancelledNode } from './opening.ts'
-export { checkedSettings, defaultSettings, type PoolSettings } from './pool/index.ts'
+export { checkedSettings, settingFromText, type PoolSettings } from './pool/index.ts'
 export {
   startProxy,
   type Pooling,

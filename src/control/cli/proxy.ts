@@ -20,7 +20,7 @@ import { askSupervisor } from '../control-client.ts'
 import { answer, isLook, send, targetOf } from '../http.ts'
 import { fieldsOf } from '../json.ts'
 import { metricsType, proxyMetrics } from '../metrics.ts'
-import { listenHost, parseLag, parsePoolSettings, parsePort } from '../options.ts'
+import { listenHost, parseLag, parsePoolSettings, parsePort, requireTlsPair } from '../options.ts'
 import { poolingOf } from '../proxy-config.ts'
 import { notRunning } from './fail.ts'
 import { checkedOption, dataOption, examples } from './program.ts'
@@ -138,10 +138,10 @@ function pooling(fields: Readonly<Record<string, unknown>>): { readonly pooling?
     throw new AllwriteError('configuration', `there is no cluster in "${dir}", whose secrets a pool needs`, {
       hint: 'Name the folder with --data, or leave pooling out with --no-pool.',
     })
-  if ((tlsCert === undefined) !== (tlsKey === undefined))
-    throw new AllwriteError('configuration', '--tls-cert and --tls-key belong together')
   const path = (value: unknown) => (typeof value === 'string' ? resolve(value) : null)
-  const pooling = poolingOf({ dir, secrets }, { pool: settings, tlsCert: path(tlsCert), tlsKey: path(tlsKey) })
+  const tls = { tlsCert: path(tlsCert), tlsKey: path(tlsKey) }
+  requireTlsPair(tls)
+  const pooling = poolingOf({ dir, secrets }, { pool: settings, ...tls })
   return pooling === undefined ? {} : { pooling }
 }
 

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { typeByte } from '../../wire/pgwire/frames.ts'
+import { joinBytesMax } from '../../login/client-output.ts'
+import { backendType } from '../../wire/pgwire/frames.ts'
 import { sync } from '../../wire/pgwire/messages.ts'
 import type { Core } from './core.ts'
 import type { ClassifiedStatement } from './statement/contract.ts'
@@ -16,17 +17,6 @@ export type Expected =
   | { readonly kind: 'bind' }
   | { readonly kind: 'close'; readonly statementName: string | undefined }
   | { readonly kind: 'execute'; readonly statement: ClassifiedStatement | undefined }
-
-const type = {
-  parse: typeByte('1'),
-  close: typeByte('3'),
-  row: typeByte('D'),
-  complete: typeByte('C'),
-  error: typeByte('E'),
-} as const
-
-/** Slices up to this are joined for one write, bytes. */
-const joinBytesMax = 16 * 1024
 
 export class Segment {
   readonly #slices: Buffer[] = []
@@ -82,14 +72,14 @@ export class Segment {
     const expected = this.#expected
     let next = 0
     return (kind, shown) => {
-      if (kind === type.error) {
+      if (kind === backendType.error) {
         next = expected.length
         return undefined
       }
       const item = expected[next]
-      if (kind === type.row || kind === type.complete) onRow?.()
+      if (kind === backendType.row || kind === backendType.complete) onRow?.()
       const instead = item?.kind === 'execute' ? shownInstead(core, item.statement, kind) : undefined
-      if (kind === type.row) return instead
+      if (kind === backendType.row) return instead
       next++
       if (item) this.#completed(core, item, shown)
       return instead

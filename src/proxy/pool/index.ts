@@ -9,4 +9,4 @@
  */
 export { openPool, type ClientInfo, type Pool, type PoolOptions } from './pool.ts'
 export type { FailoverCounts } from './session-context.ts'
-export { checkedSettings, defaultSettings, type PoolSettings } from './settings.ts'
+export { checkedSettings, settingFromText, type PoolSettings } from './settings.ts'

@@ -63,6 +63,7 @@ export function checkedSettings(wanted: Partial<PoolSettings>): PoolSettings {
   within('ConnectionBorrowTimeout', 0, 300)
   within('IdleClientTimeout', 0, 28_800)
   within('nodeConnectionsMax', 1, 100_000)
+  if (typeof settings.replay !== 'boolean') throw new AllwriteError('configuration', 'replay must be on or off')
   for (const filter of settings.SessionPinningFilters) {
     if (filter !== excludeVariableSets)
       throw new AllwriteError('configuration', `unknown session pinning filter "${filter}"`, {
@@ -90,24 +91,29 @@ export const isSettingName = (name: string): name is keyof PoolSettings => Objec
 export const settingText = (value: PoolSettings[keyof PoolSettings]): string =>
   Array.isArray(value) ? value.join(',') : String(value)
 
-/** Changes a setting of a pool that runs. @throws AllwriteError configuration; then nothing has changed */
-export function setFromText(settings: RunningSettings, name: string, text: string): void {
+/**
+ * A setting by its name in any case, and its value as a text says it: lists are separated by commas. For {@link checkedSettings} to check.
+ * @throws AllwriteError configuration: there is none of this name
+ */
+export function settingFromText(name: string, text: string): readonly [name: keyof PoolSettings, value: unknown] {
   const known = Object.keys(defaultSettings).find((one) => one.toLowerCase() === name.toLowerCase())
   if (known === undefined || !isSettingName(known))
     throw new AllwriteError('configuration', `there is no setting "${name}"`, {
-      hint: `There are: ${Object.keys(defaultSettings).filter(isSettingName).filter(isChangeable).join(', ')}.`,
+      hint: `There are: ${Object.keys(defaultSettings).join(', ')}.`,
     })
+  const standard = defaultSettings[known]
+  if (typeof standard === 'number') return [known, numberOf(text)]
+  if (typeof standard === 'boolean') return [known, text === 'on' || (text !== 'off' && text)]
+  return [known, typeof standard === 'string' ? text : text.split(',').filter((part) => part !== '')]
+}
+
+/** Changes a setting of a pool that runs. @throws AllwriteError configuration; then nothing has changed */
+export function setFromText(settings: RunningSettings, name: string, text: string): void {
+  const [known, value] = settingFromText(name, text)
   if (!isChangeable(known))
     throw new AllwriteError('configuration', `setting "${known}" can not be changed while the pool runs`, {
       hint: 'Start the endpoint with it.',
     })
-  const standard = defaultSettings[known]
-  const value =
-    typeof standard === 'number'
-      ? numberOf(text)
-      : typeof standard === 'string'
-        ? text
-        : text.split(',').filter((part) => part !== '')
   Object.assign(settings, checkedSettings({ ...settings, [known]: value }))
 }
 
